@@ -1,0 +1,126 @@
+"""Any audio file → float32 mono samples at the rate that is asked for."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+
+from asr.errors import AsrError
+
+RAW_SAMPLE_RATE = 16_000  # headerless .raw files (AN4's): 16-bit, 16 kHz, mono
+_BLOCK = 1 << 18  # samples read at once: memory follows the data, not what the header claims
+
+
+@dataclass(frozen=True)
+class AudioInfo:
+    """What the header of a file says."""
+
+    sample_rate: int
+    channels: int
+    frames: int
+    """Samples per channel."""
+
+    @property
+    def duration(self) -> float:
+        """Length in seconds."""
+        return self.frames / self.sample_rate
+
+
+def audio_info(path: Path) -> AudioInfo:
+    """Read the header only.
+
+    Raises
+    ------
+    AsrError
+        No such file, a directory, empty, or in no format that libsndfile knows.
+    """
+    with _open(path) as file:
+        return AudioInfo(file.samplerate, file.channels, file.frames)
+
+
+def read_audio(path: Path, sample_rate: int, start: float = 0.0,
+               duration: float | None = None) -> np.ndarray:
+    """Decode a file, or a part of it, mix its channels down and resample it.
+
+    Parameters
+    ----------
+    path : Path
+        Anything libsndfile reads (wav, flac, ogg vorbis/opus, mp3, NIST sphere, …), or `.raw`:
+        16-bit 16 kHz mono of either byte order.
+    sample_rate : int
+        Rate of the result in Hz; other rates are resampled by soxr (HQ).
+    start, duration : float
+        The part to read, in seconds; to the end by default.
+
+    Returns
+    -------
+    np.ndarray, shape = (samples,), float32
+        Full scale is ±1.
+
+    Raises
+    ------
+    AsrError
+        The file cannot be read, is cut off, holds no samples, or samples that are not finite.
+    """
+    with _open(path) as file:
+        rate = file.samplerate
+        first = round(start * rate)
+        wanted = file.frames - first if duration is None else round(duration * rate)
+        if first + wanted > file.frames:
+            raise AsrError(f"{path}: ends at {file.frames / rate:.2f} s, before the asked-for "
+                           f"{(first + wanted) / rate:.2f} s")
+        samples = np.concatenate([np.zeros(0, np.float32), *_blocks(file, path, first, wanted)])
+    if len(samples) < wanted:
+        raise AsrError(f"{path}: cut off: {len(samples) / rate:.2f} s of the {wanted / rate:.2f} s "
+                       "that its header promises")
+    if not len(samples):
+        raise AsrError(f"{path}: no samples in it")
+    if not np.isfinite(samples).all():
+        raise AsrError(f"{path}: holds samples that are not finite (NaN or infinity)")
+    if rate != sample_rate:
+        samples = soxr.resample(samples, rate, sample_rate)
+    return samples
+
+
+def _open(path: Path) -> soundfile.SoundFile:
+    if not path.exists():
+        raise AsrError(f"{path}: no such file")
+    if path.is_dir():
+        raise AsrError(f"{path}: a directory, not an audio file")
+    if path.stat().st_size == 0:
+        raise AsrError(f"{path}: the file is empty")
+    try:
+        if path.suffix == ".raw":
+            return soundfile.SoundFile(path, samplerate=RAW_SAMPLE_RATE, channels=1, format="RAW",
+                                       subtype="PCM_16", endian=_byte_order(path))
+        return soundfile.SoundFile(path)
+    except (soundfile.LibsndfileError, OSError) as error:
+        reason = getattr(error, "error_string", None) or str(error)
+        raise AsrError(f"{path}: not readable as audio ({reason.rstrip('.')})") from None
+
+
+def _blocks(file: soundfile.SoundFile, path: Path, first: int, wanted: int) -> Iterator[np.ndarray]:
+    """Mono blocks of the part of the file, as long as it yields any."""
+    try:
+        if first:
+            file.seek(first)
+        while wanted > 0:
+            block = file.read(min(_BLOCK, wanted), dtype="float32", always_2d=True)
+            if not len(block):
+                return
+            wanted -= len(block)
+            yield block.mean(axis=1)
+    except soundfile.LibsndfileError as error:
+        raise AsrError(f"{path}: damaged or cut off ({error.error_string.rstrip('.')})") from None
+
+
+def _byte_order(path: Path) -> str:
+    """LITTLE or BIG: speech read in the wrong byte order jumps from sample to sample."""
+    head = path.open("rb").read(1 << 16)
+    head = head[:len(head) // 2 * 2]
+    jumps = {order: np.abs(np.diff(np.frombuffer(head, dtype).astype(np.int64))).sum()
+             for order, dtype in (("LITTLE", "<i2"), ("BIG", ">i2"))}
+    return min(jumps, key=lambda order: jumps[order])

@@ -1,0 +1,48 @@
+"""The `asr` command: one thin file per sub-command, imported only when it is called."""
+
+import importlib
+import os
+import sys
+
+import click
+
+from asr import __version__
+from asr.errors import AsrError
+
+COMMANDS = ("prepare", "validate", "features", "train", "decode", "score", "transcribe")
+
+
+class _LazyGroup(click.Group):
+    """Imports `asr.cli.<command>` when it is asked for, so that `asr --help` is instant."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        return getattr(importlib.import_module(f"asr.cli.{cmd_name}"), cmd_name)
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def asr() -> None:
+    """Speech recognition: from a corpus to a word error rate, and from audio to text."""
+
+
+def main() -> None:
+    """Run the command line; see `AsrError` for what becomes of errors."""
+    try:
+        sys.exit(asr.main(standalone_mode=False) or 0)
+    except AsrError as error:
+        click.echo(f"asr: error: {error}", err=True)
+        sys.exit(2)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("asr: interrupted", err=True)
+        sys.exit(130)
+    except BrokenPipeError:  # the reader of stdout (head, less) has left
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)

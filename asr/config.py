@@ -1,0 +1,104 @@
+"""Typed configuration: a pydantic model filled from YAML and `key=value` overrides."""
+
+import difflib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from asr.errors import AsrError
+from asr.files import read_text
+
+
+class Config(BaseModel):
+    """Base of every stage's configuration: immutable, and unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+C = TypeVar("C", bound=Config)
+
+
+def load_config(kind: type[C], path: Path | None = None, overrides: Sequence[str] = ()) -> C:
+    """Fill `kind` from its defaults, then the YAML file, then `a.b=value` overrides.
+
+    Parameters
+    ----------
+    overrides : sequence of str
+        `key=value` with dots between levels; the value is read as YAML.
+
+    Raises
+    ------
+    AsrError
+        The file is no YAML mapping, a key is unknown (the nearest known one is named), or a
+        value has the wrong type.
+    """
+    values: dict[str, Any] = {}
+    if path is not None:
+        try:
+            values = yaml.safe_load(read_text(path)) or {}
+        except yaml.YAMLError as error:
+            where = getattr(error, "problem_mark", None)
+            line = f":{where.line + 1}" if where else ""
+            raise AsrError(f"{path}{line}: not valid YAML ({getattr(error, 'problem', error)})") \
+                from None
+        if not isinstance(values, dict):
+            raise AsrError(f"{path}: expected `key: value` lines, found a {type(values).__name__}")
+    for override in overrides:
+        _override(values, override)
+    return parse_config(kind, values, str(path) if path else "configuration")
+
+
+def parse_config(kind: type[C], values: Any, where: str) -> C:
+    """Validate a mapping against `kind`; `where` names its origin in error messages."""
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        keys = [str(part) for part in first["loc"]]
+        if first["type"] == "extra_forbidden":
+            raise AsrError(f"{where}: unknown key `{'.'.join(keys)}`{_nearest(kind, keys)}") from None
+        raise AsrError(f"{where}: `{'.'.join(keys)}`: {first['msg'].lower()}, "
+                       f"not {first['input']!r}") from None
+
+
+def _override(values: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        raise AsrError(f"`{override}`: an override is written key=value, e.g. model.layers=4")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        value = text
+    *parents, last = key.split(".")
+    for parent in parents:
+        values = values.setdefault(parent, {})
+        if not isinstance(values, dict):
+            raise AsrError(f"`{override}`: `{parent}` is a value, not a section")
+    values[last] = value
+
+
+def _nearest(kind: type[BaseModel], keys: list[str]) -> str:
+    """`; did you mean …?` from the fields of the section that holds the unknown key."""
+    known = _fields(kind)
+    for key in keys[:-1]:
+        section = known.get(key)
+        if section is None:
+            break
+        known = _fields(section)
+    names = difflib.get_close_matches(keys[-1], known, n=1, cutoff=0.5)
+    if names:
+        return f"; did you mean `{'.'.join([*keys[:-1], names[0]])}`?"
+    return f"; known here: {', '.join(known)}"
+
+
+def _fields(kind: type[BaseModel]) -> dict[str, Any]:
+    """Field names of a section, each with the model of its own sub-section or None."""
+    fields: dict[str, Any] = {}
+    for name, field in kind.model_fields.items():
+        candidates = [field.annotation, *get_args(field.annotation)]
+        fields[name] = next((c for c in candidates
+                             if isinstance(c, type) and issubclass(c, BaseModel)), None)
+    return fields

@@ -1,0 +1,10 @@
+"""What a user can mend, said in one line."""
+
+
+class AsrError(Exception):
+    """A fault in the input, the configuration or the machine, not in the program.
+
+    The message says what is wrong, where, and how to mend it, in one line.
+    The command line prints it to stderr and leaves with exit code 2; any other
+    exception is a bug and keeps its traceback.
+    """

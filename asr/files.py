@@ -1,0 +1,96 @@
+"""The only place that creates final files: all of a file appears, or none of it."""
+
+import hashlib
+import os
+import shutil
+import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from asr.errors import AsrError
+
+
+def _cannot_write(path: Path, error: OSError) -> AsrError:
+    return AsrError(f"cannot write {path}: {error.strerror or error}; free the space or choose "
+                    "another place")
+
+
+@contextmanager
+def atomic_write(path: Path, binary: bool = False) -> Iterator[IO]:
+    """Open a temporary file beside `path` and rename it there once the block succeeds.
+
+    Raises
+    ------
+    AsrError
+        The folder cannot be made or written to, or the disk is full. Nothing is left behind.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb" if binary else "w", encoding=None if binary else "utf-8") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+    finally:
+        temporary.unlink(missing_ok=True) if temporary.exists() else None
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Give a temporary folder beside `path` and rename it there once the block succeeds.
+
+    An existing folder at `path` is replaced as a whole.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir()
+        yield temporary
+        if path.exists():
+            old = path.with_name(f".{path.name}.{os.getpid()}.old")
+            path.rename(old)
+            temporary.rename(path)
+            shutil.rmtree(old)
+        else:
+            temporary.rename(path)
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def read_text(path: Path) -> str:
+    """Read a UTF-8 text file; a missing or unreadable one is an `AsrError`."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise AsrError(f"{path}: no such file") from None
+    except UnicodeDecodeError as error:
+        raise AsrError(f"{path}: not UTF-8 text (byte {error.start})") from None
+    except OSError as error:
+        raise AsrError(f"{path}: {error.strerror}") from None
+
+
+def sha256(path: Path) -> str:
+    """The file's SHA-256 as 64 hex digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def extract_tar(archive: Path, folder: Path) -> None:
+    """Unpack a tar archive below `folder`; a member that would leave it is an `AsrError`."""
+    try:
+        with tarfile.open(archive) as tar:
+            tar.extractall(folder, filter="data")
+    except tarfile.FilterError as error:
+        raise AsrError(f"{archive}: unsafe archive: {error}") from None
+    except (tarfile.TarError, EOFError) as error:
+        raise AsrError(f"{archive}: not a whole tar archive ({error}); fetch it again") from None
+    except OSError as error:
+        raise _cannot_write(folder, error) from error

@@ -1,0 +1,38 @@
+"""Named normalisers: what is done to a transcript before it is trained on or scored."""
+
+import re
+import unicodedata
+from collections.abc import Callable
+
+from asr.errors import AsrError
+
+_APOSTROPHES = str.maketrans({"’": "'", "‘": "'", "ʼ": "'", "`": "'", "´": "'"})  # noqa: RUF001
+_NOT_IN_WORDS = re.compile(r"[^\w']|[_]")
+_STRAY_APOSTROPHE = re.compile(r"(?<!\S)'+(?!\S)")
+
+
+def none(text: str) -> str:
+    """Only white space is folded."""
+    return " ".join(text.split())
+
+
+def librispeech(text: str) -> str:
+    """LibriSpeech's spelling, in lower case: words of letters and apostrophes, no punctuation.
+
+    Accents are taken off (`café` → `cafe`), hyphens and all other signs part words, digits stay
+    as they are.
+    """
+    text = unicodedata.normalize("NFKD", text.translate(_APOSTROPHES))
+    text = "".join(c for c in text if not unicodedata.combining(c)).lower()
+    text = _NOT_IN_WORDS.sub(" ", text)
+    return " ".join(_STRAY_APOSTROPHE.sub(" ", text).split())
+
+
+NORMALISERS: dict[str, Callable[[str], str]] = {"none": none, "librispeech": librispeech}
+
+
+def normaliser(name: str) -> Callable[[str], str]:
+    """The normaliser of that name; an unknown name is an `AsrError` that lists the known ones."""
+    if name not in NORMALISERS:
+        raise AsrError(f"no normaliser named {name!r}; known: {', '.join(NORMALISERS)}")
+    return NORMALISERS[name]

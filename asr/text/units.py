@@ -1,0 +1,78 @@
+"""Units: what the network's outputs stand for. Index 0 is CTC's blank."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from asr.errors import AsrError
+from asr.files import atomic_write, read_text
+
+BLANK = 0
+WORD_BOUNDARY = "|"  # stands for the space between words in units.txt
+
+
+class CharacterUnits:
+    """Characters, with a word boundary between words.
+
+    Attributes
+    ----------
+    symbols : list of str
+        Printable symbols in order of their index; `symbols[0]` is the blank.
+    """
+
+    def __init__(self, symbols: list[str]) -> None:
+        self.symbols = symbols
+        self._index = {" " if s == WORD_BOUNDARY else s: i for i, s in enumerate(symbols)}
+
+    @classmethod
+    def from_texts(cls, texts: Iterable[str]) -> "CharacterUnits":
+        """Every character that occurs, in code-point order after blank and word boundary."""
+        characters = sorted(set().union(*(set(text) for text in texts)) - {" ", WORD_BOUNDARY})
+        return cls(["<blank>", WORD_BOUNDARY, *characters])
+
+    @classmethod
+    def load(cls, path: Path) -> "CharacterUnits":
+        """Read `units.txt`: one symbol a line, the blank first."""
+        symbols = read_text(path).splitlines()
+        if len(symbols) < 2 or symbols[0] != "<blank>" or len(set(symbols)) < len(symbols):
+            raise AsrError(f"{path}: not a list of units (one a line, <blank> first, none twice)")
+        return cls(symbols)
+
+    def save(self, path: Path) -> None:
+        """Write `units.txt`."""
+        with atomic_write(path) as file:
+            file.write("".join(symbol + "\n" for symbol in self.symbols))
+
+    def __len__(self) -> int:
+        return len(self.symbols)
+
+    @property
+    def boundary(self) -> int:
+        """Index of the unit that parts words."""
+        return self._index[" "]
+
+    def encode(self, text: str) -> list[int]:
+        """Indices of a text's characters.
+
+        Raises
+        ------
+        AsrError
+            A character is not among the units.
+        """
+        try:
+            return [self._index[character] for character in text]
+        except KeyError as error:
+            raise AsrError(f"{error.args[0]!r} in {text!r} is not among the units; normalise the "
+                           "text") from None
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The text of a sequence of indices; blanks are skipped, spaces are folded."""
+        text = "".join(self.symbols[i] for i in ids if i != BLANK)
+        return " ".join(text.replace(WORD_BOUNDARY, " ").split())
+
+
+def frames_needed(ids: list[int]) -> int:
+    """The least number of frames in which CTC can emit `ids`: one each, a blank in repeats.
+
+    Graves et al. 2006, section 3: two equal neighbours are merged unless a blank parts them.
+    """
+    return len(ids) + sum(a == b for a, b in zip(ids, ids[1:], strict=False))
