@@ -59,7 +59,8 @@ def parse_config(kind: type[C], values: Any, where: str) -> C:
         first = error.errors()[0]
         keys = [str(part) for part in first["loc"]]
         if first["type"] == "extra_forbidden":
-            raise AsrError(f"{where}: unknown key `{'.'.join(keys)}`{_nearest(kind, keys)}") from None
+            raise AsrError(f"{where}: unknown key `{'.'.join(keys)}`"
+                           f"{_nearest(kind, keys)}") from None
         raise AsrError(f"{where}: `{'.'.join(keys)}`: {first['msg'].lower()}, "
                        f"not {first['input']!r}") from None
 

@@ -1,5 +1,6 @@
 """Units: what the network's outputs stand for. Index 0 is CTC's blank."""
 
+import itertools
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -75,4 +76,4 @@ def frames_needed(ids: list[int]) -> int:
 
     Graves et al. 2006, section 3: two equal neighbours are merged unless a blank parts them.
     """
-    return len(ids) + sum(a == b for a, b in zip(ids, ids[1:], strict=False))
+    return len(ids) + sum(a == b for a, b in itertools.pairwise(ids))
