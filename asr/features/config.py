@@ -1,0 +1,53 @@
+"""What the network is fed: kept with every store and every model bundle."""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from asr.config import Config
+
+
+class FeatureConfig(Config):
+    """How audio becomes frames."""
+
+    kind: Literal["fbank", "mfcc"] = "fbank"
+    """Log-mel filterbank energies or mel-frequency cepstral coefficients."""
+    sample_rate: int = Field(16_000, ge=4_000, le=192_000)
+    """Rate in Hz that audio is resampled to."""
+    frame_length: float = Field(0.025, gt=0)
+    """Length of the analysis window in seconds."""
+    frame_shift: float = Field(0.010, gt=0)
+    """Seconds between the starts of two windows."""
+    mels: int = Field(80, ge=4)
+    """Number of mel bins; an fbank frame has as many values, an MFCC is made from them."""
+    ceps: int = Field(13, ge=1)
+    """Number of cepstral coefficients (C0 included) of an MFCC frame."""
+    deltas: int = Field(0, ge=0, le=2)
+    """1 appends the frames' first differences over time, 2 the second ones too."""
+    low_freq: float = Field(20.0, ge=0)
+    """Lower edge of the mel bins in Hz."""
+    high_freq: float = 0.0
+    """Upper edge of the mel bins in Hz; 0 or less counts down from half the sample rate."""
+    dither: float = Field(1.0, ge=0)
+    """Standard deviation of the noise added to 16-bit samples, as in Kaldi; always the same noise,
+    so that features are a function of the audio. It keeps digital silence off log(0)."""
+    cmvn: Literal["utterance", "speaker", "global", "none"] = "utterance"
+    """Over what mean and variance are normalised. `utterance` and `global` (the training set's)
+    are what a single unknown recording can have; `speaker` is Kaldi's custom."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "FeatureConfig":
+        if self.kind == "mfcc" and self.ceps > self.mels:
+            raise ValueError(f"ceps ({self.ceps}) must not be more than mels ({self.mels})")
+        return self
+
+    @property
+    def dimension(self) -> int:
+        """Values in a frame."""
+        return (self.mels if self.kind == "fbank" else self.ceps) * (1 + self.deltas)
+
+    def frames(self, samples: int) -> int:
+        """Number of frames of a recording; only whole windows count (Kaldi's snip-edges)."""
+        window = round(self.frame_length * self.sample_rate)
+        shift = round(self.frame_shift * self.sample_rate)
+        return 0 if samples < window else 1 + (samples - window) // shift

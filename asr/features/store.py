@@ -1,0 +1,147 @@
+"""The features of a set: one memory-mapped array, written as a whole or not at all.
+
+A store is a folder:
+
+    store.json         format, configuration and its hash, counts; written last: the finished mark
+    utterances.jsonl   id, text, speaker, speed of each entry
+    offsets.npy        (N + 1,) int64: entry i is frames[offsets[i] : offsets[i + 1]]
+    moments.npy        (N, 3, F) float64: for mean and variance normalisation
+    frames.f16         (total, F) float16, C order, no header
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from pydantic import BaseModel
+
+from asr.config import parse_config
+from asr.errors import AsrError
+from asr.features.cmvn import moments
+from asr.features.config import FeatureConfig
+from asr.files import atomic_folder, atomic_write, read_text
+
+FORMAT = 1
+
+
+class Entry(BaseModel):
+    """One utterance of a store; a speed-perturbed copy has the id of its original."""
+
+    id: str
+    text: str
+    speaker: str
+    speed: float = 1.0
+
+
+def config_hash(config: FeatureConfig) -> str:
+    """16 hex digits that change when any field of the configuration does."""
+    return hashlib.sha256(config.model_dump_json().encode()).hexdigest()[:16]
+
+
+def write_store(path: Path, config: FeatureConfig,
+                items: Iterable[tuple[Entry, np.ndarray]]) -> None:
+    """Write a store; it appears at `path` once the last item is in it.
+
+    Parameters
+    ----------
+    items : iterable of (Entry, np.ndarray of shape (T, F), float16)
+    """
+    with atomic_folder(path) as folder:
+        offsets, sums = [0], []
+        with (folder / "frames.f16").open("wb") as frames_file, \
+                (folder / "utterances.jsonl").open("w", encoding="utf-8") as entries_file:
+            for entry, frames in items:
+                frames_file.write(np.ascontiguousarray(frames, "<f2").data)
+                entries_file.write(entry.model_dump_json() + "\n")
+                offsets.append(offsets[-1] + len(frames))
+                sums.append(moments(frames))
+        np.save(folder / "offsets.npy", np.array(offsets, np.int64))
+        np.save(folder / "moments.npy", np.array(sums).reshape(-1, 3, config.dimension))
+        with atomic_write(folder / "store.json") as file:
+            json.dump({"format": FORMAT, "config": config.model_dump(), "hash": config_hash(config),
+                       "entries": len(sums), "frames": offsets[-1]}, file, indent=1)
+
+
+@dataclass(frozen=True)
+class Store:
+    """An opened store.
+
+    Attributes
+    ----------
+    entries : list of N Entry
+    lengths : np.ndarray, shape = (N,), int64
+        Frames of each entry.
+    moments : np.ndarray, shape = (N, 3, F), float64
+        See `asr.features.cmvn.moments`.
+    """
+
+    path: Path
+    config: FeatureConfig
+    entries: list[Entry]
+    offsets: np.ndarray
+    moments: np.ndarray
+    _frames: np.ndarray
+
+    @classmethod
+    def open(cls, path: Path, expected: FeatureConfig | None = None) -> "Store":
+        """Map a store into memory.
+
+        Raises
+        ------
+        AsrError
+            No finished store is there, its files do not fit together, or it was made with another
+            configuration than `expected`; the fields that differ are named.
+        """
+        if not path.is_dir():
+            raise AsrError(f"{path}: no feature store; make it with `asr features`")
+        if not (path / "store.json").exists():
+            raise AsrError(f"{path}: not a finished feature store (no store.json); make it anew "
+                           "with `asr features`")
+        try:
+            header = json.loads(read_text(path / "store.json"))
+            if header["format"] != FORMAT:
+                raise AsrError(f"{path}: store format {header['format']}, this version reads "
+                               f"{FORMAT}; make it anew with `asr features`")
+            config = parse_config(FeatureConfig, header["config"], f"{path}/store.json")
+            if config_hash(config) != header["hash"]:
+                raise AsrError(f"{path}/store.json: the configuration was edited after the "
+                               "features were made; make the store anew with `asr features`")
+            entries = [Entry.model_validate_json(line)
+                       for line in read_text(path / "utterances.jsonl").splitlines()]
+            offsets = np.load(path / "offsets.npy", allow_pickle=False)
+            sums = np.load(path / "moments.npy", allow_pickle=False)
+            shape = (int(header["frames"]), config.dimension)
+            if not (len(entries) == header["entries"] == len(offsets) - 1 == len(sums)
+                    and offsets[-1] == shape[0]
+                    and (path / "frames.f16").stat().st_size == 2 * shape[0] * shape[1]):
+                raise ValueError("its files do not fit together")
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise AsrError(f"{path}: damaged feature store ({error}); make it anew with "
+                           "`asr features`") from None
+        if expected is not None:
+            _check(path, config, expected)
+        frames = (np.memmap(path / "frames.f16", "<f2", "r", shape=shape) if shape[0]
+                  else np.zeros(shape, np.float16))
+        return cls(path, config, entries, offsets, sums, frames)
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    @property
+    def lengths(self) -> np.ndarray:
+        return np.diff(self.offsets)
+
+    def frames(self, index: int) -> np.ndarray:
+        """Frames of entry `index`, shape (T, F), float16; a view into the mapped file."""
+        return self._frames[self.offsets[index]:self.offsets[index + 1]]
+
+
+def _check(path: Path, found: FeatureConfig, expected: FeatureConfig) -> None:
+    changed = [f"{name}={getattr(found, name)!r}, not {getattr(expected, name)!r}"
+               for name in FeatureConfig.model_fields
+               if getattr(found, name) != getattr(expected, name)]
+    if changed:
+        raise AsrError(f"{path}: made with {'; '.join(changed)}; make it anew with `asr features`")
