@@ -1,0 +1,92 @@
+# What all recipes share: options, stages, log lines. A recipe sources this file, gives its options
+# their defaults, defines a function stage_NAME for every name in STAGES, and ends with
+#
+#     parse_options "$@"
+#     run_stages
+#
+# Works with bash 3.2 (macOS) and later.
+
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+recipe=$(cd "$(dirname "$0")" && pwd)
+
+OPTIONS="exp"               # names that the command line may set; a recipe adds its own
+exp=$root/exp/$(basename "$recipe")
+stage=1
+stop_stage=
+overrides=()                # key=value arguments, for `asr train`
+
+log() { printf '%s %s\n' "$(date '+%Y-%m-%d %H:%M:%S')" "$*" >&2; }
+
+die() {
+    printf '%s: error: %s\n' "$0" "$*" >&2
+    exit 2
+}
+
+# The comment at the head of the recipe is its help.
+usage() { awk 'NR > 1 { if (!/^#/) exit; sub(/^# ?/, ""); print }' "$0"; }
+
+# `--name value` (or --name=value) sets the variable `name`; a dash in the name becomes `_`.
+parse_options() {
+    local name
+    while [ $# -gt 0 ]; do
+        case $1 in
+            -h | --help) usage; exit 0 ;;
+            --*=*) set -- "${1%%=*}" "${1#*=}" "${@:2}"; continue ;;
+            --*)
+                name=${1#--}
+                name=${name//-/_}
+                case " stage stop_stage $OPTIONS " in
+                    *" $name "*) ;;
+                    *) die "unknown option $1; known: --stage --stop-stage $(known_options)" ;;
+                esac
+                [ $# -ge 2 ] || die "$1 needs a value"
+                printf -v "$name" %s "$2"
+                shift 2
+                ;;
+            *=*) overrides+=("$1"); shift ;;
+            *) die "unexpected argument \`$1\`; options start with --, settings are key=value" ;;
+        esac
+    done
+}
+
+known_options() { for name in $OPTIONS; do printf -- '--%s ' "${name//_/-}"; done; }
+
+# need STAGE PATH...: leave with the name of the stage that makes a path which is missing.
+need() {
+    local maker=$1 path
+    shift
+    for path in "$@"; do
+        [ -e "$path" ] || die "$path is missing: run stage $maker first ($0 --stage $maker)"
+    done
+}
+
+# Position of a stage given by name or number, counted from 1.
+stage_number() {
+    local i
+    for ((i = 1; i <= ${#STAGES[@]}; i++)); do
+        if [ "$1" = "$i" ] || [ "$1" = "${STAGES[i - 1]}" ]; then
+            echo "$i"
+            return
+        fi
+    done
+    die "no stage \`$1\`; stages are: ${STAGES[*]} (or 1 to ${#STAGES[@]})"
+}
+
+# Set up .venv, then run the stages from $stage to $stop_stage in order.
+run_stages() {
+    local first last i began total=$SECONDS
+    first=$(stage_number "$stage")
+    last=$(stage_number "${stop_stage:-${#STAGES[@]}}")
+    trap 'log "interrupted; run the same command again to go on"; exit 130' INT
+    "$root/tools/setup"
+    PATH=$root/.venv/bin:$PATH
+    for ((i = first; i <= last; i++)); do
+        began=$SECONDS
+        log "stage $i/${#STAGES[@]} ${STAGES[i - 1]}"
+        "stage_${STAGES[i - 1]}"
+        log "stage $i/${#STAGES[@]} ${STAGES[i - 1]} done in $((SECONDS - began)) s"
+    done
+    log "all done in $((SECONDS - total)) s"
+}
