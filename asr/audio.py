@@ -68,7 +68,7 @@ def read_audio(path: Path, sample_rate: int, start: float = 0.0,
     with _open(path) as file:
         rate = file.samplerate
         first = round(start * rate)
-        wanted = file.frames - first if duration is None else round(duration * rate)
+        wanted = max(file.frames - first, 0) if duration is None else round(duration * rate)
         if first + wanted > file.frames:
             raise AsrError(f"{path}: ends at {file.frames / rate:.2f} s, before the asked-for "
                            f"{(first + wanted) / rate:.2f} s")
@@ -76,21 +76,25 @@ def read_audio(path: Path, sample_rate: int, start: float = 0.0,
     if len(samples) < wanted:
         raise AsrError(f"{path}: cut off: {len(samples) / rate:.2f} s of the {wanted / rate:.2f} s "
                        "that its header promises")
-    if not len(samples):
-        raise AsrError(f"{path}: no samples in it")
     if not np.isfinite(samples).all():
         raise AsrError(f"{path}: holds samples that are not finite (NaN or infinity)")
     if rate != sample_rate:
         samples = soxr.resample(samples, rate, sample_rate)
+    if not len(samples):
+        raise AsrError(f"{path}: no samples in it")
     return samples
 
 
 def _open(path: Path) -> soundfile.SoundFile:
-    if not path.exists():
-        raise AsrError(f"{path}: no such file")
+    try:
+        empty = path.stat().st_size == 0
+    except FileNotFoundError:
+        raise AsrError(f"{path}: no such file") from None
+    except (OSError, ValueError) as error:  # no permission; no possible file name
+        raise AsrError(f"{path}: {getattr(error, 'strerror', error)}") from None
     if path.is_dir():
         raise AsrError(f"{path}: a directory, not an audio file")
-    if path.stat().st_size == 0:
+    if empty:
         raise AsrError(f"{path}: the file is empty")
     try:
         if path.suffix == ".raw":
@@ -119,7 +123,8 @@ def _blocks(file: soundfile.SoundFile, path: Path, first: int, wanted: int) -> I
 
 def _byte_order(path: Path) -> str:
     """LITTLE or BIG: speech read in the wrong byte order jumps from sample to sample."""
-    head = path.open("rb").read(1 << 16)
+    with path.open("rb") as file:
+        head = file.read(1 << 16)
     head = head[:len(head) // 2 * 2]
     jumps = {order: np.abs(np.diff(np.frombuffer(head, dtype).astype(np.int64))).sum()
              for order, dtype in (("LITTLE", "<i2"), ("BIG", ">i2"))}

@@ -61,6 +61,9 @@ def parse_config(kind: type[C], values: Any, where: str) -> C:
         if first["type"] == "extra_forbidden":
             raise AsrError(f"{where}: unknown key `{'.'.join(keys)}`"
                            f"{_nearest(kind, keys)}") from None
+        if first["type"] == "value_error":  # a section's own check words its message itself
+            section = f"`{'.'.join(keys)}`: " if keys else ""
+            raise AsrError(f"{where}: {section}{first['ctx']['error']}") from None
         raise AsrError(f"{where}: `{'.'.join(keys)}`: {first['msg'].lower()}, "
                        f"not {first['input']!r}") from None
 

@@ -1,18 +1,21 @@
 """The only place that creates final files: all of a file appears, or none of it."""
 
+import gzip
 import hashlib
 import os
 import shutil
 import tarfile
+import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
 from asr.errors import AsrError
 
 
-def _cannot_write(path: Path, error: OSError) -> AsrError:
+def cannot_write(path: Path, error: OSError) -> AsrError:
+    """The error to raise when writing `path` fails."""
     return AsrError(f"cannot write {path}: {error.strerror or error}; free the space or choose "
                     "another place")
 
@@ -35,9 +38,10 @@ def atomic_write(path: Path, binary: bool = False) -> Iterator[IO]:
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
-        raise _cannot_write(path, error) from error
+        raise cannot_write(path, error) from error
     finally:
-        temporary.unlink(missing_ok=True) if temporary.exists() else None
+        with suppress(OSError):
+            temporary.unlink()
 
 
 @contextmanager
@@ -45,7 +49,14 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     """Give a temporary folder beside `path` and rename it there once the block succeeds.
 
     An existing folder at `path` is replaced as a whole.
+
+    Raises
+    ------
+    AsrError
+        The folder cannot be written, or a file is in its place. Nothing is left behind.
     """
+    if path.is_file():
+        raise AsrError(f"{path}: a file is where the folder should go; choose another place")
     temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -60,21 +71,37 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         else:
             temporary.rename(path)
     except OSError as error:
-        raise _cannot_write(path, error) from error
+        raise cannot_write(path, error) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
 def read_text(path: Path) -> str:
-    """Read a UTF-8 text file; a missing or unreadable one is an `AsrError`."""
+    """Read a UTF-8 text file, with or without byte order mark.
+
+    Raises
+    ------
+    AsrError
+        The file is missing, unreadable or not UTF-8.
+    """
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise AsrError(f"{path}: no such file") from None
     except UnicodeDecodeError as error:
         raise AsrError(f"{path}: not UTF-8 text (byte {error.start})") from None
     except OSError as error:
         raise AsrError(f"{path}: {error.strerror}") from None
+
+
+def read_lines(path: Path) -> list[str]:
+    """The lines of a UTF-8 text file, without their ends.
+
+    Only line feeds end a line (`str.splitlines` would also split at U+2028 and its kin, which
+    may stand inside a JSON string).
+    """
+    text = read_text(path)
+    return text.removesuffix("\n").split("\n") if text else []
 
 
 def sha256(path: Path) -> str:
@@ -90,7 +117,7 @@ def extract_tar(archive: Path, folder: Path) -> None:
             tar.extractall(folder, filter="data")
     except tarfile.FilterError as error:
         raise AsrError(f"{archive}: unsafe archive: {error}") from None
-    except (tarfile.TarError, EOFError) as error:
+    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise AsrError(f"{archive}: not a whole tar archive ({error}); fetch it again") from None
     except OSError as error:
-        raise _cannot_write(folder, error) from error
+        raise cannot_write(folder, error) from error

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from asr.errors import AsrError
-from asr.files import atomic_write, read_text
+from asr.files import atomic_write, read_lines
 
 
 class Record(BaseModel):
@@ -38,7 +38,7 @@ class Utterance(Record):
 class Word(BaseModel):
     """A recognised word with its place in the audio."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     text: str
     start: float
@@ -51,7 +51,7 @@ class Word(BaseModel):
 class Alternative(BaseModel):
     """One entry of an N-best list."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     text: str
     score: float
@@ -72,6 +72,17 @@ class Hypothesis(Record):
 R = TypeVar("R", bound=Record)
 
 
+def parse_record(line: str, kind: type[R]) -> R:
+    """Read one line of JSONL; an `AsrError` says what is wrong with it."""
+    try:
+        return kind.model_validate_json(line)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise AsrError(f"`{where}`: {first['msg'].lower()}" if where
+                       else f"not a JSON object ({first['msg']})") from None
+
+
 def read_records(path: Path, kind: type[R]) -> list[R]:
     """Read a JSONL file of `kind`.
 
@@ -83,13 +94,13 @@ def read_records(path: Path, kind: type[R]) -> list[R]:
     """
     records: list[R] = []
     lines: dict[str, int] = {}
-    for number, line in enumerate(read_text(path).splitlines(), start=1):
+    for number, line in enumerate(read_lines(path), start=1):
         if not line.strip():
             continue
         try:
-            record = kind.model_validate_json(line)
-        except ValidationError as error:
-            raise AsrError(f"{path}:{number}: {_first_fault(error)}") from None
+            record = parse_record(line, kind)
+        except AsrError as error:
+            raise AsrError(f"{path}:{number}: {error}") from None
         if record.id in lines:
             raise AsrError(f"{path}:{number}: id {record.id!r} was already on line "
                            f"{lines[record.id]}; ids must be unique")
@@ -124,9 +135,3 @@ def group_by(utterances: Sequence[Utterance], key: str) -> dict[str, list[Uttera
         value: Any = utterance.speaker if key == "speaker" else utterance.extra.get(key, "")
         groups.setdefault(value, []).append(utterance)
     return dict(sorted(groups.items()))
-
-
-def _first_fault(error: ValidationError) -> str:
-    first = error.errors()[0]
-    where = ".".join(str(part) for part in first["loc"])
-    return f"`{where}`: {first['msg'].lower()}" if where else f"not a JSON object ({first['msg']})"

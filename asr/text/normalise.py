@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from asr.errors import AsrError
 
-_APOSTROPHES = str.maketrans({"’": "'", "‘": "'", "ʼ": "'", "`": "'", "´": "'"})  # noqa: RUF001
+_APOSTROPHES = str.maketrans({"’": "'", "‘": "'", "ʼ": "'", "`": "'", "´": "'"})
 _NOT_IN_WORDS = re.compile(r"[^\w']|[_]")
 _STRAY_APOSTROPHE = re.compile(r"(?<!\S)'+(?!\S)")
 
@@ -22,7 +22,8 @@ def librispeech(text: str) -> str:
     Accents are taken off (`café` → `cafe`), hyphens and all other signs part words, digits stay
     as they are.
     """
-    text = unicodedata.normalize("NFKD", text.translate(_APOSTROPHES))
+    # Before decomposition, which takes ´ apart, and after, which makes ʼn of ŉ.
+    text = unicodedata.normalize("NFKD", text.translate(_APOSTROPHES)).translate(_APOSTROPHES)
     text = "".join(c for c in text if not unicodedata.combining(c)).lower()
     text = _NOT_IN_WORDS.sub(" ", text)
     return " ".join(_STRAY_APOSTROPHE.sub(" ", text).split())

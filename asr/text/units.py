@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from asr.errors import AsrError
-from asr.files import atomic_write, read_text
+from asr.files import atomic_write, read_lines
 
 BLANK = 0
 WORD_BOUNDARY = "|"  # stands for the space between words in units.txt
@@ -33,9 +33,11 @@ class CharacterUnits:
     @classmethod
     def load(cls, path: Path) -> "CharacterUnits":
         """Read `units.txt`: one symbol a line, the blank first."""
-        symbols = read_text(path).splitlines()
-        if len(symbols) < 2 or symbols[0] != "<blank>" or len(set(symbols)) < len(symbols):
-            raise AsrError(f"{path}: not a list of units (one a line, <blank> first, none twice)")
+        symbols = read_lines(path)
+        if symbols[:1] != ["<blank>"] or WORD_BOUNDARY not in symbols \
+                or len(set(symbols)) < len(symbols):
+            raise AsrError(f"{path}: not a list of units (one a line, <blank> first, "
+                           f"{WORD_BOUNDARY} for the space, none twice)")
         return cls(symbols)
 
     def save(self, path: Path) -> None:
@@ -45,6 +47,9 @@ class CharacterUnits:
 
     def __len__(self) -> int:
         return len(self.symbols)
+
+    def __contains__(self, character: str) -> bool:
+        return character in self._index
 
     @property
     def boundary(self) -> int:

@@ -1,0 +1,206 @@
+"""asr.audio: any file → mono float32 at the asked-for rate, or one clear line."""
+
+import os
+import struct
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from asr.audio import audio_info, read_audio
+from asr.errors import AsrError
+
+RATE = 16_000
+
+
+def tone(rate: int = RATE, seconds: float = 1.0, hertz: float = 300.0) -> np.ndarray:
+    return 0.5 * np.sin(2 * np.pi * hertz * np.arange(round(rate * seconds)) / rate)
+
+
+def correlation(a: np.ndarray, b: np.ndarray) -> float:
+    return float(np.corrcoef(a, b)[0, 1])
+
+
+@pytest.mark.parametrize(("name", "options", "least"), [
+    ("a.wav", {}, 1 - 1e-6),
+    ("a.wav", {"subtype": "FLOAT"}, 1 - 1e-9),
+    ("a.wav", {"subtype": "ULAW"}, 0.999),
+    ("a.flac", {}, 1 - 1e-6),
+    ("a.sph", {"format": "NIST"}, 1 - 1e-6),
+    ("a.sph", {"format": "NIST", "endian": "BIG"}, 1 - 1e-6),
+    ("a.raw", {"format": "RAW", "subtype": "PCM_16", "endian": "LITTLE"}, 1 - 1e-6),
+    ("a.raw", {"format": "RAW", "subtype": "PCM_16", "endian": "BIG"}, 1 - 1e-6),
+    ("a.ogg", {}, 0.99),
+    ("a.opus", {"format": "OGG", "subtype": "OPUS"}, 0.99),
+    ("a.mp3", {}, 0.99),
+    ("a.aiff", {}, 1 - 1e-6),
+], ids=str)
+def test_formats(tmp_path, name, options, least):
+    path, wave = tmp_path / name, tone()
+    soundfile.write(path, wave, RATE, **options)
+    info = audio_info(path)
+    assert (info.sample_rate, info.channels, info.frames, info.duration) == (RATE, 1, RATE, 1.0)
+    samples = read_audio(path, RATE)
+    assert samples.dtype == np.float32
+    assert samples.shape == (RATE,)
+    assert correlation(samples, wave) > least
+    assert np.abs(samples).max() == pytest.approx(0.5, abs=0.05)
+
+
+@pytest.mark.parametrize("order", ["LITTLE", "BIG"])
+def test_byte_order_of_quiet_raw_speech(tmp_path, order):
+    """Noise of a few hundred steps, as between the words of a recording."""
+    noise = np.random.default_rng(0).normal(0, 0.01, 8000)
+    soundfile.write(tmp_path / "a.raw", noise, RATE, format="RAW", subtype="PCM_16", endian=order)
+    assert correlation(read_audio(tmp_path / "a.raw", RATE), noise) > 0.999
+
+
+def test_three_channels_at_96_khz(tmp_path):
+    path = tmp_path / "a.wav"
+    channels = np.stack([tone(96_000, hertz=h) for h in (200.0, 500.0, 900.0)], axis=1)
+    soundfile.write(path, channels, 96_000, subtype="FLOAT")
+    samples = read_audio(path, RATE)
+    expected = sum(tone(RATE, hertz=h) for h in (200.0, 500.0, 900.0)) / 3
+    assert samples.shape == (RATE,)
+    assert np.abs(samples - expected)[100:-100].max() < 1e-3  # the filter's ends aside
+
+
+def test_upsampling(tmp_path):
+    soundfile.write(tmp_path / "a.wav", tone(8000), 8000)
+    samples = read_audio(tmp_path / "a.wav", RATE)
+    assert len(samples) == RATE
+    assert np.abs(samples - tone(RATE))[100:-100].max() < 1e-3
+
+
+@pytest.mark.parametrize("suffix", ["wav", "flac"])
+def test_part_equals_slice(tmp_path, suffix):
+    path = tmp_path / f"a.{suffix}"
+    soundfile.write(path, np.random.default_rng(0).uniform(-1, 1, 40_000), RATE)
+    whole = read_audio(path, RATE)
+    np.testing.assert_array_equal(read_audio(path, RATE, 0.5, 1.25), whole[8000:28_000])
+    np.testing.assert_array_equal(read_audio(path, RATE, 1.0), whole[16_000:])
+    np.testing.assert_array_equal(read_audio(path, RATE, 0.0, 2.5), whole)
+
+
+def test_long_file_in_many_blocks(tmp_path):
+    """More samples than are read at once."""
+    wave = np.random.default_rng(0).uniform(-1, 1, (1 << 18) + 12_345).astype(np.float32)
+    soundfile.write(tmp_path / "a.wav", wave, RATE, subtype="FLOAT")
+    np.testing.assert_array_equal(read_audio(tmp_path / "a.wav", RATE), wave)
+
+
+def flac_claiming(path: Path, frames: int) -> Path:
+    """A second of flac whose STREAMINFO claims another number of samples (36 bits at 21.5)."""
+    soundfile.write(path, tone(), RATE, format="FLAC")
+    data = bytearray(path.read_bytes())
+    assert struct.unpack(">I", data[22:26]) == (RATE,)
+    data[21] &= 0xF0
+    data[22:26] = struct.pack(">I", frames)
+    path.write_bytes(data)
+    return path
+
+
+def test_header_claiming_two_to_the_31_samples(tmp_path):
+    """An error, and no memory for what the header claims."""
+    path = flac_claiming(tmp_path / "a.flac", 2**31)
+    assert audio_info(path).frames == 2**31
+    tracemalloc.start()
+    with pytest.raises(AsrError, match=r"cut off"):
+        read_audio(path, RATE)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 16 << 20
+
+
+def test_wav_header_claiming_too_much_counts_what_is_there(tmp_path):
+    path = tmp_path / "a.wav"
+    soundfile.write(path, tone(), RATE, subtype="PCM_16")
+    data = bytearray(path.read_bytes())
+    data[40:44] = struct.pack("<I", 2**32 - 16)
+    path.write_bytes(data)
+    assert audio_info(path).frames == RATE
+
+
+def truncated(path: Path, **options) -> Path:
+    soundfile.write(path, np.random.default_rng(0).uniform(-1, 1, 3 * RATE), RATE, **options)
+    data = path.read_bytes()
+    path.write_bytes(data[:len(data) // 2])
+    return path
+
+
+@pytest.mark.parametrize("suffix", ["flac", "mp3"])
+def test_truncated(tmp_path, suffix):
+    with pytest.raises(AsrError, match="cut off") as caught:
+        read_audio(truncated(tmp_path / f"a.{suffix}"), RATE)
+    assert "\n" not in str(caught.value)
+
+
+def bad_file(folder: Path, kind: str) -> Path:
+    path = folder / "bad.wav"
+    if kind == "directory":
+        path.mkdir()
+    elif kind == "empty":
+        path.touch()
+    elif kind == "text":
+        path.write_text("HELLO WORLD\n" * 100)
+    elif kind == "no samples":
+        soundfile.write(path, np.zeros(0), RATE)
+    elif kind in ("nan", "inf"):
+        wave = tone()
+        wave[5] = float(kind)
+        soundfile.write(path, wave, RATE, subtype="FLOAT")
+    elif kind == "less than a sample":
+        soundfile.write(path, np.zeros(2), 96_000)
+    elif kind == "text as mp3":
+        path = path.with_suffix(".mp3")
+        path.write_text("HELLO WORLD\n" * 100)
+    elif kind == "name too long":
+        path = folder / ("a" * 300)
+    elif kind == "below a file":
+        (folder / "x").touch()
+        path = folder / "x" / "bad.wav"
+    elif kind == "impossible name":
+        path = folder / "a\0b"
+    return path
+
+
+@pytest.mark.parametrize(("kind", "message"), [
+    ("missing", "no such file"),
+    ("directory", "a directory, not an audio file"),
+    ("empty", "the file is empty"),
+    ("text", "not readable as audio"),
+    ("text as mp3", "not readable as audio"),
+    ("no samples", "no samples in it"),
+    ("less than a sample", "no samples in it"),
+    ("nan", "not finite"),
+    ("inf", "not finite"),
+    ("name too long", "File name too long"),
+    ("below a file", "Not a directory"),
+    ("impossible name", "embedded null byte"),
+])
+def test_bad_input_is_one_clear_line(tmp_path, kind, message):
+    path = bad_file(tmp_path, kind)
+    with pytest.raises(AsrError, match=message) as caught:
+        read_audio(path, RATE)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="root may read anything")
+def test_no_permission(tmp_path):
+    soundfile.write(tmp_path / "a.wav", tone(), RATE)
+    (tmp_path / "a.wav").chmod(0)
+    with pytest.raises(AsrError, match=r"a\.wav"):
+        read_audio(tmp_path / "a.wav", RATE)
+
+
+@pytest.mark.parametrize(("start", "duration"), [(2.0, None), (0.5, 0.6), (0.0, 1.001), (2.0, 0.1)])
+@pytest.mark.parametrize("suffix", ["wav", "flac", "opus"])
+def test_part_beyond_the_end(tmp_path, suffix, start, duration):
+    path = tmp_path / f"a.{suffix}"
+    soundfile.write(path, tone(), RATE, **({"format": "OGG", "subtype": "OPUS"}
+                                           if suffix == "opus" else {}))
+    with pytest.raises(AsrError, match=r"ends at 1\.00 s, before the asked-for"):
+        read_audio(path, RATE, start, duration)

@@ -1,0 +1,218 @@
+"""asr.files: all of a file appears, or none of it."""
+
+import errno
+import gzip
+import io
+import os
+import signal
+import subprocess
+import sys
+import tarfile
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from asr.errors import AsrError
+from asr.files import atomic_folder, atomic_write, extract_tar, read_lines, read_text, sha256
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_write_creates_parents_and_replaces(tmp_path):
+    path = tmp_path / "a" / "b.txt"
+    for text in ("first é\n", "second\n"):
+        with atomic_write(path) as file:
+            file.write(text)
+        assert path.read_text(encoding="utf-8") == text
+    with atomic_write(path, binary=True) as file:
+        file.write(b"\xff")
+    assert path.read_bytes() == b"\xff"
+    assert names(path.parent) == ["b.txt"]
+
+
+def test_write_that_fails_keeps_the_old_file(tmp_path):
+    path = tmp_path / "x"
+    path.write_text("old")
+    with pytest.raises(ZeroDivisionError), atomic_write(path) as file:
+        file.write("half")
+        raise ZeroDivisionError
+    assert path.read_text() == "old"
+    assert names(tmp_path) == ["x"]
+
+
+def test_full_disk_is_one_clear_line(tmp_path, monkeypatch):
+    def full(_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(AsrError, match=r"cannot write .*x: No space left on device") as caught, \
+            atomic_write(tmp_path / "x") as file:
+        file.write("text")
+    assert "\n" not in str(caught.value)
+    assert names(tmp_path) == []
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+def test_full_device(tmp_path):
+    """A real ENOSPC, raised when the buffer is flushed into the full device."""
+    (tmp_path / f".x.{os.getpid()}.partial").symlink_to("/dev/full")
+    with pytest.raises(AsrError, match="No space left"), atomic_write(tmp_path / "x") as file:
+        file.write("text")
+    assert names(tmp_path) == []
+
+
+def test_folder_on_a_full_disk_leaves_the_old_one(tmp_path):
+    path = tmp_path / "store"
+    path.mkdir()
+    (path / "old").touch()
+    with pytest.raises(AsrError, match="No space left"), atomic_folder(path) as folder:
+        (folder / "new").touch()
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert names(tmp_path) == ["store"]
+    assert names(path) == ["old"]
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="root may write anywhere")
+def test_read_only_folder(tmp_path):
+    tmp_path.chmod(0o500)
+    with pytest.raises(AsrError, match="Permission denied"), atomic_write(tmp_path / "x") as file:
+        file.write("text")
+    with pytest.raises(AsrError, match="Permission denied"), atomic_folder(tmp_path / "y"):
+        pass
+
+
+@pytest.mark.parametrize("opener", [atomic_write, atomic_folder])
+def test_read_only_folder_by_its_error(tmp_path, monkeypatch, opener):
+    def refuse(self, *arguments, **options):
+        raise PermissionError(errno.EROFS, os.strerror(errno.EROFS))
+    monkeypatch.setattr(Path, "open" if opener is atomic_write else "mkdir", refuse)
+    with pytest.raises(AsrError, match=r"cannot write .*out: Read-only file system"), \
+            opener(tmp_path / "out"):
+        pass
+    assert names(tmp_path) == []
+
+
+def test_a_file_in_the_way_of_a_folder(tmp_path):
+    (tmp_path / "x").write_text("kept")
+    with pytest.raises(AsrError, match="cannot write"), atomic_write(tmp_path / "x" / "y"):
+        pass
+    with pytest.raises(AsrError, match="a file is where the folder should go"), \
+            atomic_folder(tmp_path / "x"):
+        pass
+    with pytest.raises(AsrError, match="Is a directory"), atomic_write(tmp_path):
+        pass
+    assert (tmp_path / "x").read_text() == "kept"
+    assert names(tmp_path) == ["x"]
+
+
+def test_folder_is_replaced_as_a_whole(tmp_path):
+    for name in ("first", "second"):
+        with atomic_folder(tmp_path / "store") as folder:
+            (folder / name).touch()
+    assert names(tmp_path / "store") == ["second"]
+    assert names(tmp_path) == ["store"]
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_killed_writer_leaves_no_final_file(tmp_path, how):
+    code = textwrap.dedent("""
+        import os, sys
+        from pathlib import Path
+        from asr.files import atomic_folder, atomic_write
+        with atomic_write(Path("x")) as file, atomic_folder(Path("y")) as folder:
+            file.write("half"); file.flush(); (folder / "half").touch()
+            os.kill(os.getpid(), int(sys.argv[1]))
+    """)
+    done = subprocess.run([sys.executable, "-c", code, str(int(how))], cwd=tmp_path, check=False,
+                          stderr=subprocess.DEVNULL)
+    assert done.returncode != 0
+    assert not (tmp_path / "x").exists()
+    assert not (tmp_path / "y").exists()
+    if how is signal.SIGINT:
+        assert names(tmp_path) == []
+
+
+def test_read_text_faults(tmp_path):
+    (tmp_path / "latin").write_bytes(b"caf\xe9")
+    (tmp_path / "bom").write_bytes("\ufeffcafé".encode())
+    with pytest.raises(AsrError, match="no such file"):
+        read_text(tmp_path / "none")
+    with pytest.raises(AsrError, match="directory"):
+        read_text(tmp_path)
+    with pytest.raises(AsrError, match=r"not UTF-8 text \(byte 3\)"):
+        read_text(tmp_path / "latin")
+    assert read_text(tmp_path / "bom") == "café"
+
+
+def test_only_line_feeds_end_lines(tmp_path):
+    path = tmp_path / "x"
+    path.write_bytes("a\u2028b\x85\r\n\n c".encode())
+    assert read_lines(path) == ["a\u2028b\x85", "", " c"]
+    path.write_text("a\n")
+    assert read_lines(path) == ["a"]
+    path.write_text("")
+    assert read_lines(path) == []
+
+
+def test_sha256_of_a_published_vector(tmp_path):
+    (tmp_path / "abc").write_text("abc")  # FIPS 180-4, example B.1
+    assert sha256(tmp_path / "abc") == \
+        "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def make_tar(path: Path, member: tarfile.TarInfo, data: bytes = b"") -> Path:
+    member.size = len(data)
+    with tarfile.open(path, "w:gz") as tar:
+        tar.addfile(member, io.BytesIO(data))
+    return path
+
+
+def test_extract(tmp_path):
+    archive = make_tar(tmp_path / "x.tar.gz", tarfile.TarInfo("a/b.txt"), b"text")
+    extract_tar(archive, tmp_path / "out")
+    assert (tmp_path / "out/a/b.txt").read_bytes() == b"text"
+
+
+def hostile(name: str, kind: bytes = tarfile.REGTYPE, link: str = "") -> tarfile.TarInfo:
+    member = tarfile.TarInfo(name)
+    member.type, member.linkname = kind, link
+    return member
+
+
+@pytest.mark.parametrize("member", [
+    hostile("../evil"),
+    hostile("a/../../evil"),
+    hostile("link", tarfile.SYMTYPE, "../evil"),
+    hostile("link", tarfile.SYMTYPE, "/etc/passwd"),
+    hostile("link", tarfile.LNKTYPE, "../victim"),
+    hostile("device", tarfile.CHRTYPE),
+], ids=lambda member: f"{member.name} {member.linkname}")
+def test_tar_that_leaves_the_folder(tmp_path, member):
+    (tmp_path / "victim").write_text("kept")
+    archive = make_tar(tmp_path / "x.tar.gz", member)
+    with pytest.raises(AsrError, match="unsafe archive"):
+        extract_tar(archive, tmp_path / "out")
+    assert not (tmp_path / "evil").exists()
+    assert (tmp_path / "victim").read_text() == "kept"
+
+
+def test_absolute_member_lands_inside(tmp_path):
+    archive = make_tar(tmp_path / "x.tar.gz", tarfile.TarInfo(str(tmp_path / "evil")), b"x")
+    extract_tar(archive, tmp_path / "out")
+    assert not (tmp_path / "evil").exists()
+    assert (tmp_path / "out" / str(tmp_path / "evil").lstrip("/")).exists()
+
+
+def test_damaged_archives(tmp_path):
+    archive = make_tar(tmp_path / "x.tar.gz", tarfile.TarInfo("a"),
+                       " ".join(map(str, range(30_000))).encode())
+    whole = archive.read_bytes()
+    middle = len(whole) // 2
+    damaged = whole[:middle] + bytes(40) + whole[middle + 40:]
+    for data in (whole[:middle], whole[:10], damaged, b"no archive at all", b"",
+                 gzip.compress(b"no tar")):
+        archive.write_bytes(data)
+        with pytest.raises(AsrError, match="not a whole tar archive"):
+            extract_tar(archive, tmp_path / "out")
