@@ -1,0 +1,80 @@
+"""SpecAugment (Park et al. 2019): stretches of time and bands of frequency set to the mean."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from asr.config import Config
+from asr.randomness import generator
+
+
+class SpecAugmentConfig(Config):
+    """How much is masked; the number of time masks grows with the utterance (Park et al. 2020)."""
+
+    frequency_masks: int = Field(2, ge=0)
+    """Bands masked in each utterance."""
+    frequency_width: float = Field(0.25, ge=0, le=1)
+    """Widest band, as a share of the feature values."""
+    time_masks_per_second: float = Field(0.5, ge=0)
+    """Stretches masked per second of speech."""
+    time_width: float = Field(0.5, ge=0)
+    """Longest stretch in seconds."""
+    time_share: float = Field(0.1, ge=0, le=1)
+    """Longest stretch as a share of the utterance; the shorter of the two limits holds."""
+
+
+def spec_augment_spans(config: SpecAugmentConfig, names: Sequence[tuple[int | str, ...]],
+                       lengths: np.ndarray, features: int, frame_shift: float
+                       ) -> tuple[Tensor, Tensor]:
+    """Draw the masks of a batch, each a function of its utterance's name alone.
+
+    Parameters
+    ----------
+    names : sequence of N tuples
+        What `asr.randomness.generator` is keyed by, e.g. (seed, "mask", epoch, id).
+    lengths : np.ndarray, shape = (N,)
+        Frames of each utterance.
+    features : int
+        Values of a frame.
+    frame_shift : float
+        Seconds between frames.
+
+    Returns
+    -------
+    (Tensor, Tensor), shapes = (N, M, 2) and (N, K, 2), int64
+        First and past-the-last frame of each time mask, and value of each frequency mask; unused
+        places are empty spans.
+    """
+    counts = [math.ceil(config.time_masks_per_second * length * frame_shift) for length in lengths]
+    time = np.zeros((len(names), max(counts, default=0), 2), np.int64)
+    frequency = np.zeros((len(names), config.frequency_masks, 2), np.int64)
+    for row, (name, length, count) in enumerate(zip(names, lengths, counts, strict=True)):
+        random = generator(*name)
+        widest = min(config.time_width / frame_shift, config.time_share * length)
+        time[row, :count] = _spans(random, count, int(widest), int(length))
+        frequency[row] = _spans(random, config.frequency_masks,
+                                int(config.frequency_width * features), features)
+    return torch.from_numpy(time), torch.from_numpy(frequency)
+
+
+def _spans(random: np.random.Generator, count: int, widest: int, size: int) -> np.ndarray:
+    """Shape (count, 2): widths uniform on 0 … widest, then places uniform on what is left."""
+    width = random.integers(0, widest + 1, count)
+    start = random.integers(0, size - width + 1)
+    return np.stack([start, start + width], axis=1)
+
+
+def apply_spans(x: Tensor, time: Tensor, frequency: Tensor) -> Tensor:
+    """Zero the spans of normalised frames `x` of shape (N, T, F)."""
+    return x * _kept(time, x.shape[1])[:, :, None] * _kept(frequency, x.shape[2])[:, None, :]
+
+
+def _kept(spans: Tensor, size: int) -> Tensor:
+    """Shape (N, M, 2) → (N, size), bool: False inside any span."""
+    place = torch.arange(size, device=spans.device)
+    inside = (place >= spans[:, :, :1]) & (place < spans[:, :, 1:])
+    return ~inside.any(dim=1)

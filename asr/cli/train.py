@@ -1,0 +1,28 @@
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
+@click.option("--train", "training", type=click.Path(path_type=Path), required=True,
+              help="Feature store to learn from.")
+@click.option("--dev", "development", type=click.Path(path_type=Path), required=True,
+              help="Feature store to measure on after every epoch.")
+@click.option("--config", type=click.Path(path_type=Path), help="YAML file of training settings.")
+@click.option("--resume", is_flag=True,
+              help="Go on from FOLDER's checkpoint; start if there is none.")
+def train(folder: Path, overrides: tuple[str, ...], training: Path, development: Path,
+          config: Path | None, resume: bool) -> None:
+    """Train a network in FOLDER; the finished model is FOLDER/bundle.
+
+    Settings come from --config and KEY=VALUE, e.g. `epochs=20 model.layers=4`. Under torchrun
+    (`torchrun --nproc-per-node 2 -m asr train …`) several processes or GPUs share the work.
+    """
+    from asr.config import load_config
+    from asr.train.config import TrainConfig
+    from asr.train.stage import train_model
+
+    click.echo(train_model(folder, training, development,
+                           load_config(TrainConfig, config, overrides), resume))

@@ -1,0 +1,166 @@
+"""A model as a folder that says everything about itself. No code, no pickle.
+
+    bundle.json          format, features, network, normaliser, provenance
+    model.safetensors    weights, and the training set's statistics for global normalisation
+    units.txt            what the outputs stand for, one a line
+    README.md            the same for people
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import Field
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from asr import __version__
+from asr.config import Config, parse_config
+from asr.errors import AsrError
+from asr.features.cmvn import moments, statistics_of
+from asr.features.config import FeatureConfig
+from asr.features.extract import extract
+from asr.files import atomic_folder, read_text
+from asr.model.config import ModelConfig
+from asr.model.inference import log_posteriors
+from asr.model.network import Network
+from asr.text.units import CharacterUnits
+
+FORMAT = 1
+_STATISTICS = "cmvn"  # name of the global statistics among the tensors
+
+
+class BundleConfig(Config):
+    """What bundle.json holds."""
+
+    format: int = FORMAT
+    asr_version: str = __version__
+    """Version that wrote the bundle."""
+    features: FeatureConfig
+    model: ModelConfig
+    normaliser: str
+    """What was done to the training transcripts, see `asr.text.normalise`."""
+    provenance: dict[str, Any] = Field(default_factory=dict)
+    """Data hash, seed, commit, command, development result …"""
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A loaded model: all that is needed from samples to posteriors."""
+
+    config: BundleConfig
+    units: CharacterUnits
+    network: Network
+    training_statistics: np.ndarray | None
+    """Shape (2, F), for global normalisation."""
+
+    @property
+    def sample_rate(self) -> int:
+        """Rate in Hz of the samples that `log_posteriors_of_audio` takes."""
+        return self.config.features.sample_rate
+
+    @property
+    def frame_shift(self) -> float:
+        """Seconds per output frame."""
+        return self.config.features.frame_shift * self.config.model.subsampling
+
+    def statistics(self, sums: np.ndarray, speakers: Sequence[str]) -> np.ndarray:
+        """Normalisation of utterances with the `moments` sums, shape (N, 2, F)."""
+        return statistics_of(self.config.features.cmvn, sums, speakers, self.training_statistics)
+
+    def log_posteriors_of_audio(self, samples: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Log posteriors of recordings, each on its own (a speaker of its own).
+
+        Parameters
+        ----------
+        samples : sequence of N np.ndarray, shape = (samples,) each, float32
+            Full scale ±1, at `sample_rate`.
+
+        Returns
+        -------
+        list of N np.ndarray, shape = (T', V) each, float32
+            Natural logarithms; T' is 0 for a recording shorter than one window.
+        """
+        frames = [extract(s, self.config.features) for s in samples]
+        sums = np.stack([moments(f) for f in frames])
+        statistics = self.statistics(sums, [str(i) for i in range(len(frames))])
+        return log_posteriors(self.network, frames, statistics)
+
+
+def save_bundle(path: Path, config: BundleConfig, units: CharacterUnits,
+                weights: dict[str, torch.Tensor], training_statistics: np.ndarray | None) -> None:
+    """Write a bundle as a whole."""
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
+    if training_statistics is not None:
+        tensors[_STATISTICS] = torch.from_numpy(training_statistics)
+    with atomic_folder(path) as folder:
+        (folder / "bundle.json").write_text(config.model_dump_json(indent=1) + "\n", "utf-8")
+        save_file(tensors, folder / "model.safetensors")
+        units.save(folder / "units.txt")
+        (folder / "README.md").write_text(_card(config, units), "utf-8")
+
+
+def load_bundle(path: Path, device: str = "cpu") -> Bundle:
+    """Load a bundle for inference.
+
+    Raises
+    ------
+    AsrError
+        No bundle is there, it has another format, or its files do not fit together.
+    """
+    if not (path / "bundle.json").is_file():
+        raise AsrError(f"{path}: no model bundle there (no bundle.json)")
+    try:
+        values = json.loads(read_text(path / "bundle.json"))
+        found = values.get("format")
+    except (ValueError, AttributeError):
+        raise AsrError(f"{path}/bundle.json: not valid JSON") from None
+    if found != FORMAT:
+        raise AsrError(f"{path}: bundle format {found}, written by asr "
+                       f"{values.get('asr_version', '?')}; this is asr {__version__}, which reads "
+                       f"format {FORMAT}")
+    config = parse_config(BundleConfig, values, f"{path}/bundle.json")
+    units = CharacterUnits.load(path / "units.txt")
+    with torch.device("meta"):  # shapes only: memory is taken once the file is known to fit
+        network = Network(config.model, config.features.dimension, len(units))
+    expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    if config.features.cmvn == "global":
+        expected[_STATISTICS] = (2, config.features.dimension)
+    try:
+        with safe_open(path / "model.safetensors", framework="pt", device=device) as file:
+            shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+            if shapes != expected:
+                wrong = sorted(name for name in shapes.keys() | expected.keys()
+                               if shapes.get(name) != expected.get(name))
+                raise AsrError(f"{path}: weights do not fit bundle.json and units.txt ({wrong[0]}: "
+                               f"{shapes.get(wrong[0])}, not {expected.get(wrong[0])})")
+            weights = {name: file.get_tensor(name) for name in shapes}
+    except FileNotFoundError:
+        raise AsrError(f"{path}: model.safetensors is missing") from None
+    except (SafetensorError, OSError) as error:
+        raise AsrError(f"{path}/model.safetensors: damaged ({error})") from None
+    statistics = weights.pop(_STATISTICS, None)
+    network.load_state_dict(weights, assign=True)
+    return Bundle(config, units, network.eval(),
+                  None if statistics is None else statistics.cpu().numpy())
+
+
+def _card(config: BundleConfig, units: CharacterUnits) -> str:
+    model, features = config.model, config.features
+    direction = "bidirectional" if model.bidirectional else "one-directional"
+    provenance = "\n".join(f"- {key}: {value}" for key, value in config.provenance.items())
+    return f"""# Speech recognition model
+
+{direction} {model.cell.upper()} with CTC, {model.layers} × {model.units} cells, on \
+{features.dimension} {features.kind} values every {1000 * features.frame_shift:g} ms, one output \
+every {1000 * features.frame_shift * model.subsampling:g} ms, {len(units)} units, text normalised \
+as `{config.normaliser}`. Written by asr {config.asr_version}.
+
+    asr transcribe --model THIS_FOLDER speech.wav
+
+{provenance}
+"""

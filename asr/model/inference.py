@@ -1,0 +1,54 @@
+"""Log posteriors of many utterances, batched without a trace in the result."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+
+from asr.features.batch import FrameBatch, cut_batches
+from asr.features.store import Store
+from asr.model.network import Network
+
+BATCH_FRAMES = 24_000  # feature frames at once: 4 minutes of speech
+
+
+def log_posteriors(network: Network, frames: Sequence[np.ndarray], statistics: np.ndarray
+                   ) -> list[np.ndarray]:
+    """Run the network on one batch, in float32.
+
+    Parameters
+    ----------
+    frames : sequence of N np.ndarray, shape = (T, F) each, float16
+    statistics : np.ndarray, shape = (N, 2, F), float32
+
+    Returns
+    -------
+    list of N np.ndarray, shape = (T', V) each, float32
+        Natural logarithms; an utterance without frames gives shape (0, V).
+    """
+    device = next(network.parameters()).device
+    spoken = [i for i, f in enumerate(frames) if len(f)]
+    results = [np.zeros((0, network.head.out_features), np.float32)] * len(frames)
+    if spoken:
+        batch = FrameBatch.of([frames[i] for i in spoken], statistics[spoken]).to(device)
+        with torch.inference_mode():
+            posteriors = network(batch.x, batch.lengths, batch.statistics).cpu().numpy()
+        for column, i in enumerate(spoken):
+            length = network.output_lengths(torch.tensor(len(frames[i])))
+            results[i] = np.ascontiguousarray(posteriors[:length, column])
+    return results
+
+
+def store_log_posteriors(network: Network, store: Store, statistics: np.ndarray,
+                         indexes: Sequence[int]) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield (index, log posteriors) of the entries `indexes` of a store, shortest first.
+
+    Parameters
+    ----------
+    statistics : np.ndarray, shape = (len(store), 2, F), float32
+    """
+    lengths = store.lengths
+    order = sorted(indexes, key=lambda i: (lengths[i], i))
+    for batch in cut_batches(order, lengths, BATCH_FRAMES):
+        results = log_posteriors(network, [store.frames(i) for i in batch], statistics[batch])
+        yield from zip(batch, results, strict=True)

@@ -1,0 +1,100 @@
+"""The network: front end → recurrent stack → log posteriors of the units."""
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from asr.model.config import ModelConfig
+from asr.model.front_end import ConvFrontEnd, StackFrontEnd, frame_mask
+from asr.model.recurrent import RecurrentLayer, reversal
+from asr.randomness import generator
+
+
+class Network(nn.Module):
+    """Bidirectional stacked LSTM with a CTC head.
+
+    It holds no randomness: dropout masks come in from outside, so that what an utterance gets
+    depends on nothing but the utterance.
+
+    Parameters
+    ----------
+    features : int
+        Values of a feature frame.
+    symbols : int
+        Number of units, the blank included.
+    """
+
+    def __init__(self, config: ModelConfig, features: int, symbols: int) -> None:
+        super().__init__()
+        self.config = config
+        width = config.width
+        self.front_end: ConvFrontEnd | StackFrontEnd
+        if config.front_end == "conv":
+            self.front_end = ConvFrontEnd(features, config.channels, config.subsampling, width)
+        else:
+            self.front_end = StackFrontEnd(features, config.subsampling, width)
+        self.layers = nn.ModuleList(
+            RecurrentLayer(config.cell, width, config.units, config.bidirectional)
+            for _ in range(config.layers))
+        self.head = nn.Linear(width, symbols)
+        nn.init.zeros_(self.head.bias)
+
+    def output_lengths(self, lengths: Tensor) -> Tensor:
+        """Output frames of utterances with `lengths` feature frames."""
+        return self.front_end.output_lengths(lengths)
+
+    def forward(self, x: Tensor, lengths: Tensor, statistics: Tensor,
+                dropout: Tensor | None = None) -> Tensor:
+        """Log posteriors.
+
+        Parameters
+        ----------
+        x : Tensor, shape = (N, T, F), float16 or float32
+            Feature frames as the store holds them; what is past an utterance's length is ignored.
+        lengths : Tensor, shape = (N,), int64
+        statistics : Tensor, shape = (N, 2, F), float32
+            Mean and reciprocal standard deviation, see `asr.features.cmvn`.
+        dropout : Tensor, shape = (layers, N, D)
+            Factors on the layers' outputs, from `dropout_masks`; None when not training.
+
+        Returns
+        -------
+        Tensor, shape = (T', N, V), float32
+            T' = `output_lengths(T)`; frames past an utterance's length are meaningless.
+        """
+        return self.from_normalised(self.normalise(x, lengths, statistics), lengths, dropout)
+
+    @staticmethod
+    def normalise(x: Tensor, lengths: Tensor, statistics: Tensor) -> Tensor:
+        """Mean and variance normalised frames in float32, zero past an utterance's length."""
+        x = (x.float() - statistics[:, None, 0]) * statistics[:, None, 1]
+        return x * frame_mask(lengths, x.shape[1])[:, :, None]
+
+    def from_normalised(self, x: Tensor, lengths: Tensor, dropout: Tensor | None) -> Tensor:
+        """As `forward`, from normalised frames whose padding is zero."""
+        x = self.front_end(x, lengths).transpose(0, 1).contiguous()
+        turn = reversal(self.output_lengths(lengths), len(x))
+        for index, layer in enumerate(self.layers):
+            y = layer(x, turn)
+            x = x + (y if dropout is None else y * dropout[index])
+        return self.head(x).float().log_softmax(dim=2)
+
+
+def dropout_masks(config: ModelConfig, names: list[tuple[int | str, ...]]) -> Tensor | None:
+    """Dropout factors of a batch, a function of each utterance's name alone.
+
+    Parameters
+    ----------
+    names : list of N tuples
+        What `asr.randomness.generator` is keyed by, e.g. (seed, "dropout", epoch, id).
+
+    Returns
+    -------
+    Tensor, shape = (layers, N, D), float32
+        0 with probability p, 1 / (1 − p) otherwise; None where p is 0.
+    """
+    if config.dropout == 0:
+        return None
+    shape = (config.layers, config.width)
+    kept = [generator(*name).random(shape, np.float32) >= config.dropout for name in names]
+    return torch.from_numpy(np.stack(kept, axis=1).astype(np.float32) / (1 - config.dropout))

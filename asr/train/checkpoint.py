@@ -1,0 +1,56 @@
+"""All of a training's state in one file, written beside and renamed."""
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from asr.errors import AsrError
+from asr.files import atomic_write
+
+FORMAT = 1
+
+
+def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
+    """Write `state`: tensors, numbers, strings, lists and dictionaries only."""
+    with atomic_write(path, binary=True) as file:
+        torch.save({"format": FORMAT, **state}, file)
+
+
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """Read what `save_checkpoint` wrote; nothing in the file can run code.
+
+    Raises
+    ------
+    AsrError
+        The file is damaged, holds something else, or is of another format.
+    """
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        found = state["format"]
+    except (RuntimeError, OSError, EOFError, KeyError, TypeError, pickle.UnpicklingError) as error:
+        raise AsrError(f"{path}: damaged checkpoint ({str(error).splitlines()[0]}); remove it to "
+                       "start anew") from None
+    if found != FORMAT:
+        raise AsrError(f"{path}: checkpoint format {found}, this version reads {FORMAT}; remove it "
+                       "to start anew")
+    return state
+
+
+def save_weights(path: Path, weights: dict[str, torch.Tensor]) -> None:
+    """Keep one epoch's weights for averaging."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    save_file({name: tensor.detach().cpu() for name, tensor in weights.items()}, partial)
+    partial.replace(path)
+
+
+def average_weights(paths: list[Path]) -> dict[str, torch.Tensor]:
+    """The mean of several epochs' weights, summed in float64."""
+    total = {name: tensor.double() for name, tensor in load_file(paths[0]).items()}
+    for path in paths[1:]:
+        for name, tensor in load_file(path).items():
+            total[name] += tensor
+    return {name: (tensor / len(paths)).float() for name, tensor in total.items()}

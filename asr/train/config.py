@@ -1,0 +1,64 @@
+"""Everything that decides what a training does, but for its data."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from asr.augment.spec_augment import SpecAugmentConfig
+from asr.config import Config
+from asr.model.config import ModelConfig
+
+
+class AverageConfig(Config):
+    """Which epochs' weights are averaged into the final model."""
+
+    of: Literal["best", "last"] = "last"
+    """The epochs with the lowest development WER, or the last ones."""
+    epochs: int = Field(5, ge=1)
+    """How many."""
+
+
+class ScheduleConfig(Config):
+    """Learning rate over time."""
+
+    kind: Literal["cosine", "plateau"] = "cosine"
+    """After the warm-up: a half cosine down to 0 at the last epoch, or constant, multiplied by
+    `factor` whenever the development loss has not improved for `patience` epochs."""
+    warmup: float = Field(1.0, ge=0)
+    """Epochs in which the rate rises linearly from 0."""
+    factor: float = Field(0.5, gt=0, lt=1)
+    patience: int = Field(2, ge=1)
+
+
+class TrainConfig(Config):
+    """Settings of `asr train`."""
+
+    seed: int = 0
+    epochs: int = Field(40, ge=1)
+    model: ModelConfig = ModelConfig()
+    normaliser: str = "librispeech"
+    """What is done to transcripts, see `asr.text.normalise`."""
+    batch_seconds: float = Field(60.0, gt=0)
+    """Speech in a batch over all processes, padding included."""
+    learning_rate: float = Field(2e-3, gt=0)
+    """Highest rate of AdamW."""
+    betas: tuple[float, float] = (0.9, 0.98)
+    weight_decay: float = Field(1e-2, ge=0)
+    clip: float = Field(10.0, gt=0)
+    """Longest gradient; a longer one is shortened. The loss is summed over an utterance's frames,
+    so the gradients of speech are long."""
+    schedule: ScheduleConfig = ScheduleConfig()
+    spec_augment: SpecAugmentConfig = SpecAugmentConfig()
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """Of the products in training; `auto` is bfloat16 where the machine has the units for it.
+    Development is always measured in float32."""
+    unfit: Literal["refuse", "drop"] = "refuse"
+    """What becomes of training utterances that CTC cannot learn from (more labels than frames,
+    no text, no frames): an error that names them, or left out and counted."""
+    dev_utterances: int = Field(0, ge=0)
+    """Measure development on this many utterances, evenly spread over the set; 0 is all."""
+    early_stop: int = Field(0, ge=0)
+    """Stop after this many epochs without a lower development WER; 0 is never."""
+    average: AverageConfig = AverageConfig()
+    checkpoint_minutes: float = Field(5.0, gt=0)
+    """A checkpoint at least this often; there is one after every epoch."""

@@ -1,0 +1,181 @@
+"""Training data: which utterances, in which batches, in which order."""
+
+import hashlib
+import queue
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from asr.augment.spec_augment import SpecAugmentConfig, spec_augment_spans
+from asr.errors import AsrError
+from asr.features.batch import FrameBatch, cut_batches
+from asr.features.store import Store
+from asr.model.config import ModelConfig
+from asr.model.network import Network, dropout_masks
+from asr.progress import log
+from asr.randomness import generator
+from asr.text.normalise import normaliser
+from asr.text.units import CharacterUnits, frames_needed
+
+_LENGTH_JITTER = 0.1  # batches hold utterances of like, not always the same, length
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One process's part of a global batch, with all that is random about it already drawn."""
+
+    ids: list[str]
+    size: int
+    """Utterances of the global batch."""
+    frames: FrameBatch | None
+    """None where the batch has fewer utterances than there are processes."""
+    labels: Tensor
+    """All utterances' labels one after the other, int64."""
+    label_lengths: Tensor
+    time_spans: Tensor
+    frequency_spans: Tensor
+    dropout: Tensor | None
+
+
+class TrainingSet:
+    """A store with its labels, and the plan of every epoch.
+
+    Parameters
+    ----------
+    store : Store
+        Copies of an utterance at other speeds are alternatives: each epoch takes one of them.
+    statistics : np.ndarray, shape = (N, 2, F)
+        Normalisation of each entry.
+    unfit : str
+        "refuse" or "drop", see `TrainConfig.unfit`.
+
+    Raises
+    ------
+    AsrError
+        There are unfit utterances and `unfit` is "refuse", or nothing is left.
+    """
+
+    def __init__(self, store: Store, statistics: np.ndarray, texts: Sequence[str],
+                 units: CharacterUnits, network: Network, unfit: str) -> None:
+        self.store = store
+        self.statistics = statistics
+        self.labels = [units.encode(text) for text in texts]
+        self.lengths = store.lengths
+        outputs = network.output_lengths(torch.from_numpy(self.lengths)).numpy()
+        needed = np.array([frames_needed(labels) for labels in self.labels])
+        fit = (needed > 0) & (needed <= outputs)
+        if not fit.all():
+            self._report_unfit(np.flatnonzero(~fit), needed, outputs, unfit)
+        copies: dict[str, list[int]] = {}
+        for index in np.flatnonzero(fit):
+            copies.setdefault(store.entries[index].id, []).append(int(index))
+        if not copies:
+            raise AsrError(f"{store.path}: no utterance to train on")
+        self.copies = list(copies.values())
+
+    def _report_unfit(self, rows: np.ndarray, needed: np.ndarray, outputs: np.ndarray,
+                      unfit: str) -> None:
+        entry = self.store.entries[rows[0]]
+        first = (f"{entry.id}{'' if entry.speed == 1 else f' at speed {entry.speed:g}'}: "
+                 f"{needed[rows[0]]} frames needed, {outputs[rows[0]]} there")
+        message = (f"{self.store.path}: {len(rows)} of {len(self.store)} entries unfit for CTC "
+                   f"({first})")
+        if unfit == "refuse":
+            raise AsrError(f"{message}; mend them, or train with unfit=drop")
+        log(f"{message}: dropped")
+
+    def fingerprint(self) -> str:
+        """16 hex digits that change with the data: a resumed training must find the same."""
+        digest = hashlib.sha256(self.lengths.tobytes())
+        for entry, labels in zip(self.store.entries, self.labels, strict=True):
+            digest.update(repr((entry.id, entry.speed, labels)).encode())
+        return digest.hexdigest()[:16]
+
+    def plan(self, seed: int, epoch: int, max_frames: int) -> list[list[int]]:
+        """The batches of an epoch: like lengths together, the order of batches shuffled."""
+        random = generator(seed, "order", epoch)
+        entries = [generator(seed, "copy", epoch, self.store.entries[c[0]].id).choice(c)
+                   for c in self.copies]
+        jittered = self.lengths[entries] * random.uniform(1, 1 + _LENGTH_JITTER, len(entries))
+        order = [int(entries[i]) for i in np.argsort(jittered, kind="stable")]
+        batches = list(cut_batches(order, self.lengths, max_frames))
+        return [batches[i] for i in random.permutation(len(batches))]
+
+    def largest_batch(self, max_frames: int) -> list[int]:
+        """The batch that needs most memory in any epoch, about: the longest copies."""
+        longest = sorted((max(c, key=lambda i: self.lengths[i]) for c in self.copies),
+                         key=lambda i: -self.lengths[i])
+        return next(cut_batches(longest, self.lengths, max_frames))
+
+    def batch(self, indexes: Sequence[int], seed: int, epoch: int, spec_augment: SpecAugmentConfig,
+              model: ModelConfig, rank: int, world: int) -> Batch:
+        """Assemble process `rank`'s part of a batch."""
+        own = indexes[rank::world]
+        ids = [self.store.entries[i].id for i in own]
+        config = self.store.config
+        time_spans, frequency_spans = spec_augment_spans(
+            spec_augment, [(seed, "mask", epoch, id) for id in ids], self.lengths[own],
+            config.dimension, config.frame_shift)
+        labels = [self.labels[i] for i in own]
+        return Batch(
+            ids, len(indexes),
+            FrameBatch.of([self.store.frames(i) for i in own], self.statistics[own])
+            if own else None,
+            torch.tensor([label for row in labels for label in row], dtype=torch.long),
+            torch.tensor([len(row) for row in labels], dtype=torch.long),
+            time_spans, frequency_spans,
+            dropout_masks(model, [(seed, "dropout", epoch, id) for id in ids]) if own else None)
+
+
+def normalised_texts(store: Store, name: str) -> list[str]:
+    """The store's transcripts after the normaliser of that name."""
+    normalise = normaliser(name)
+    return [normalise(entry.text) for entry in store.entries]
+
+
+class Prefetched:
+    """Iterate over batches that a thread assembles ahead; `waited` counts seconds without one."""
+
+    def __init__(self, batches: Iterator[Batch], ahead: int = 4) -> None:
+        self.waited = 0.0
+        self._queue: queue.Queue[Batch | BaseException | None] = queue.Queue(ahead)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._fill, args=(batches,), daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> "Prefetched":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        while self._thread.is_alive():
+            try:
+                self._queue.get(timeout=0.1)
+            except queue.Empty:
+                continue
+
+    def __iter__(self) -> Iterator[Batch]:
+        while True:
+            start = time.perf_counter()
+            item = self._queue.get()
+            self.waited += time.perf_counter() - start
+            if item is None:
+                return
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+
+    def _fill(self, batches: Iterator[Batch]) -> None:
+        try:
+            for batch in batches:
+                self._queue.put(batch)
+                if self._stop.is_set():
+                    return
+            self._queue.put(None)
+        except BaseException as error:  # raised again where the batches are used
+            self._queue.put(error)

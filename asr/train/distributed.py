@@ -1,0 +1,61 @@
+"""Several processes under torchrun: the same sums as one process with the same global batch."""
+
+import os
+from collections.abc import Iterable
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+
+class Processes:
+    """This process among `world`; alone unless torchrun started it.
+
+    Gradients are summed in one all-reduce after the backward pass. Every process takes part in
+    every step, with nothing to add where the batch has no utterance for it, so uneven data cannot
+    hang.
+    """
+
+    def __init__(self) -> None:
+        self.rank = int(os.environ.get("RANK", 0))
+        self.world = int(os.environ.get("WORLD_SIZE", 1))
+        local = int(os.environ.get("LOCAL_RANK", 0))
+        cuda = torch.cuda.is_available()
+        self.device = torch.device("cuda", local) if cuda else torch.device("cpu")
+        if cuda:
+            torch.cuda.set_device(self.device)
+        if self.world > 1:
+            dist.init_process_group("nccl" if cuda else "gloo")
+
+    @property
+    def first(self) -> bool:
+        """Whether this process writes files and speaks."""
+        return self.rank == 0
+
+    def sum(self, values: Iterable[float]) -> list[float]:
+        """Sum each value over all processes."""
+        total = torch.tensor(list(values), dtype=torch.float64, device=self.device)
+        if self.world > 1:
+            dist.all_reduce(total)
+        return total.tolist()
+
+    def sum_gradients(self, network: nn.Module, *extra: Tensor) -> list[Tensor]:
+        """Sum all gradients in place over all processes; returns the sums of `extra` scalars."""
+        if self.world == 1:
+            return list(extra)
+        gradients = []
+        for parameter in network.parameters():
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+            gradients.append(parameter.grad)
+        flat = torch.cat([g.flatten() for g in gradients] + [e.reshape(1).float() for e in extra])
+        dist.all_reduce(flat)
+        *summed, tail = flat.split([g.numel() for g in gradients] + [len(extra)])
+        for gradient, part in zip(gradients, summed, strict=True):
+            gradient.copy_(part.view_as(gradient))
+        return list(tail)
+
+    def close(self) -> None:
+        """Leave the group."""
+        if self.world > 1:
+            dist.destroy_process_group()

@@ -1,0 +1,72 @@
+"""Development loss and greedy error rates while a network trains."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import jiwer
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from asr.decode.greedy import greedy_search
+from asr.errors import AsrError
+from asr.features.store import Store
+from asr.model.inference import store_log_posteriors
+from asr.model.network import Network
+from asr.text.units import BLANK, CharacterUnits, frames_needed
+from asr.train.distributed import Processes
+
+
+@dataclass(frozen=True)
+class DevelopmentSet:
+    """A store with what was said in it."""
+
+    store: Store
+    statistics: np.ndarray
+    texts: Sequence[str]
+    indexes: Sequence[int]
+    """Entries that are measured."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Results over a development set."""
+
+    loss: float
+    """CTC loss in nats per label, over utterances that CTC can align."""
+    cer: float
+    """Character error rate: total errors over total reference characters, spaces included."""
+    wer: float
+
+
+def evaluate(network: Network, data: DevelopmentSet, units: CharacterUnits,
+             processes: Processes) -> Evaluation:
+    """Measure in float32; under torchrun each process takes its share of the utterances."""
+    loss = labels = 0.0
+    errors = np.zeros(4)  # characters: errors, total; words: errors, total
+    network.eval()
+    own = data.indexes[processes.rank::processes.world]
+    for index, posteriors in store_log_posteriors(network, data.store, data.statistics, own):
+        text = data.texts[index]
+        targets = units.encode("".join(c for c in text if c in units))
+        if frames_needed(targets) <= len(posteriors):
+            loss += float(F.ctc_loss(
+                torch.from_numpy(posteriors), torch.tensor(targets, dtype=torch.long),
+                torch.tensor(len(posteriors)), torch.tensor(len(targets)), BLANK, "sum"))
+            labels += len(targets)
+        errors += _errors(text, units.decode(greedy_search(posteriors)[0]))
+    network.train()
+    loss, labels, wrong, characters, wrong_words, words = processes.sum([loss, labels, *errors])
+    if not words:
+        raise AsrError(f"{data.store.path}: no text to measure an error rate on")
+    return Evaluation(loss / max(labels, 1), wrong / characters, wrong_words / words)
+
+
+def _errors(reference: str, hypothesis: str) -> np.ndarray:
+    """Character errors, reference characters, word errors, reference words."""
+    counts = []
+    for process in (jiwer.process_characters, jiwer.process_words):
+        result = process(reference, hypothesis)
+        counts += [result.substitutions + result.deletions + result.insertions,
+                   result.hits + result.substitutions + result.deletions]
+    return np.array(counts, float)

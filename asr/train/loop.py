@@ -1,0 +1,282 @@
+"""The training loop, from top to bottom."""
+
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from asr.augment.spec_augment import apply_spans
+from asr.errors import AsrError
+from asr.features.config import FeatureConfig
+from asr.model.network import Network
+from asr.progress import log
+from asr.text.units import BLANK, CharacterUnits
+from asr.train.checkpoint import average_weights, load_checkpoint, save_checkpoint, save_weights
+from asr.train.config import TrainConfig
+from asr.train.data import Batch, Prefetched, TrainingSet
+from asr.train.distributed import Processes
+from asr.train.evaluate import DevelopmentSet, Evaluation, evaluate
+from asr.train.metrics import Record, report
+from asr.train.precision import training_dtype
+from asr.train.schedule import learning_rate, should_stop
+
+_CHECK_EVERY = {"cpu": 1, "cuda": 20}  # steps between two looks at the loss: a GPU must not wait
+
+
+class Trainer:
+    """One training in one folder.
+
+    The folder holds checkpoint.pt, weights/ (the epochs that may be averaged), metrics.jsonl,
+    tensorboard/ and curves.png.
+    """
+
+    def __init__(self, folder: Path, config: TrainConfig, features: FeatureConfig,
+                 network: Network, units: CharacterUnits, training: TrainingSet,
+                 development: DevelopmentSet, processes: Processes) -> None:
+        self.folder = folder
+        self.config = config
+        self.units = units
+        self.training = training
+        self.development = development
+        self.processes = processes
+        self.network = network.to(processes.device)
+        self.dtype = training_dtype(config.precision, processes.device)
+        self.max_frames = round(config.batch_seconds / features.frame_shift)
+        self.optimiser = torch.optim.AdamW(
+            network.parameters(), lr=0.0, betas=config.betas, weight_decay=config.weight_decay,
+            fused=True)
+        self.scaler = torch.amp.GradScaler(processes.device.type,
+                                           enabled=self.dtype == torch.float16)
+        self.epoch = 1
+        self.position = 0  # batches of this epoch that are done
+        self.running = {"loss": 0.0, "labels": 0.0, "frames": 0.0, "seconds": 0.0, "waited": 0.0}
+        self.history: list[Record] = []
+        self.unchecked: list[tuple[Batch, Tensor, Tensor]] = []
+        self.signal: int | None = None
+
+    @property
+    def checkpoint(self) -> Path:
+        return self.folder / "checkpoint.pt"
+
+    def run(self) -> tuple[dict[str, Tensor], Evaluation]:
+        """Train to the end; returns the averaged weights and what they reach on development.
+
+        Raises
+        ------
+        SystemExit
+            128 + the signal's number, after SIGINT or SIGTERM; a checkpoint is written before.
+        AsrError
+            The loss is no longer finite, or the largest batch does not fit into memory.
+        """
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._on_signal)
+        self._try_largest_batch()
+        while self.epoch <= self.config.epochs and not should_stop(
+                [record["dev_wer"] for record in self.history], self.config.early_stop):
+            self._run_epoch()
+        return self._average()
+
+    def _run_epoch(self) -> None:
+        plan = self.training.plan(self.config.seed, self.epoch, self.max_frames)
+        last_checkpoint = last_step = time.perf_counter()
+        with Prefetched(self._batches(plan[self.position:])) as batches:
+            for batch in batches:
+                rate = self._learning_rate(self.epoch - 1 + (self.position + 1) / len(plan))
+                stop = self._step(batch, rate)
+                self.position += 1
+                now = time.perf_counter()
+                self.running["seconds"] += now - last_step
+                last_step = now
+                if stop or now - last_checkpoint > 60 * self.config.checkpoint_minutes:
+                    self.running["waited"] += batches.waited
+                    batches.waited = 0.0
+                    self._save()
+                    last_checkpoint = last_step = time.perf_counter()
+                if stop:
+                    self._leave(len(plan))
+            self._check_losses()
+            self.running["waited"] += batches.waited
+        self._finish_epoch()
+
+    def _batches(self, plan: list[list[int]]) -> Iterator[Batch]:
+        config = self.config
+        for indexes in plan:
+            yield self.training.batch(indexes, config.seed, self.epoch, config.spec_augment,
+                                      config.model, self.processes.rank, self.processes.world)
+
+    def _learning_rate(self, progress: float) -> float:
+        return learning_rate(self.config.learning_rate, self.config.schedule, progress,
+                             self.config.epochs, [record["dev_loss"] for record in self.history])
+
+    def _step(self, batch: Batch, rate: float) -> bool:
+        """One update; returns whether any process was asked to stop."""
+        loss = self._backward(batch)
+        summed, stop = self.processes.sum_gradients(
+            self.network, loss, torch.tensor(float(self.signal is not None),
+                                             device=self.processes.device))
+        self.scaler.unscale_(self.optimiser)
+        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        self.scaler.step(self.optimiser)
+        self.scaler.update()
+        self.optimiser.zero_grad(set_to_none=True)
+        self.unchecked.append((batch, summed, norm))
+        if len(self.unchecked) >= _CHECK_EVERY[self.processes.device.type]:
+            self._check_losses()
+        return bool(stop) if self.processes.world > 1 else self.signal is not None
+
+    def _backward(self, batch: Batch) -> Tensor:
+        """Add this process's gradients; returns its part of the batch's loss, in nats."""
+        device = self.processes.device
+        if batch.frames is None:
+            return torch.zeros((), device=device)
+        frames = batch.frames.to(device)
+        with torch.autocast(device.type, self.dtype, enabled=self.dtype != torch.float32):
+            x = self.network.normalise(frames.x, frames.lengths, frames.statistics)
+            x = apply_spans(x, batch.time_spans.to(device), batch.frequency_spans.to(device))
+            dropout = None if batch.dropout is None else batch.dropout.to(device)
+            posteriors = self.network.from_normalised(x, frames.lengths, dropout)
+        loss = F.ctc_loss(posteriors, batch.labels.to(device),
+                          self.network.output_lengths(frames.lengths),
+                          batch.label_lengths.to(device), BLANK, "sum")
+        self.scaler.scale(loss / batch.size).backward()
+        return loss.detach()
+
+    def _check_losses(self) -> None:
+        """Account for the steps since the last look, and stop if one of them has gone wrong."""
+        for batch, loss, norm in self.unchecked:
+            finite = torch.isfinite(loss) and (self.scaler.is_enabled() or torch.isfinite(norm))
+            if not finite:
+                raise AsrError(
+                    f"epoch {self.epoch}: loss {loss.item():g}, gradient norm {norm.item():g} in "
+                    f"the batch of {', '.join(batch.ids[:5])}{' …' if len(batch.ids) > 5 else ''}; "
+                    f"lower learning_rate or clip, and go on from {self.checkpoint} with --resume")
+            self.running["loss"] += loss.item()
+            self.running["labels"] += float(batch.label_lengths.sum())
+            self.running["frames"] += 0.0 if batch.frames is None \
+                else float(batch.frames.lengths.sum())
+        self.unchecked.clear()
+
+    def _finish_epoch(self) -> None:
+        result = evaluate(self.network, self.development, self.units, self.processes)
+        running = self.running
+        labels, frames = self.processes.sum([running["labels"], running["frames"]])
+        hours = frames * self.training.store.config.frame_shift / 3600
+        self.history.append({
+            "epoch": self.epoch,
+            "train_loss": running["loss"] / labels,
+            "dev_loss": result.loss, "dev_cer": result.cer, "dev_wer": result.wer,
+            "learning_rate": self.optimiser.param_groups[0]["lr"],
+            "seconds": running["seconds"],
+            "hours_per_hour": hours / (running["seconds"] / 3600),
+            "waiting": running["waited"] / running["seconds"],
+        })
+        if self.processes.first:
+            save_weights(self._weights(self.epoch), self.network.state_dict())
+            report(self.folder, self.history)
+        self.epoch, self.position = self.epoch + 1, 0
+        self.running = dict.fromkeys(self.running, 0.0)
+        self._save()
+        if self.processes.first:
+            keep = {self._weights(epoch) for epoch in self._chosen()}
+            for path in self.folder.glob("weights/*.safetensors"):
+                if path not in keep:
+                    path.unlink()
+
+    def _chosen(self) -> list[int]:
+        """Epochs to average, by what has been measured so far."""
+        average = self.config.average
+        records = self.history
+        if average.of == "best":
+            records = sorted(records, key=lambda r: (r["dev_wer"], r["dev_loss"]),
+                             reverse=True)
+        return [record["epoch"] for record in records[-average.epochs:]]
+
+    def _weights(self, epoch: int) -> Path:
+        return self.folder / "weights" / f"epoch-{epoch:04d}.safetensors"
+
+    def _average(self) -> tuple[dict[str, Tensor], Evaluation]:
+        weights = average_weights([self._weights(epoch) for epoch in self._chosen()])
+        self.network.load_state_dict(weights)
+        return weights, evaluate(self.network, self.development, self.units, self.processes)
+
+    def _try_largest_batch(self) -> None:
+        """Meet the end of memory now rather than in the middle of the night."""
+        indexes = self.training.largest_batch(self.max_frames)
+        batch = next(self._batches([indexes]))
+        try:
+            self._backward(batch)
+        except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
+            if not isinstance(error, torch.OutOfMemoryError | MemoryError) \
+                    and "memory" not in str(error):
+                raise
+            raise AsrError(
+                f"the largest batch ({len(indexes)} utterances, up to "
+                f"{self.training.lengths[indexes].max()} frames) does not fit into memory; lower "
+                f"batch_seconds ({self.config.batch_seconds:g})") from None
+        self.optimiser.zero_grad(set_to_none=True)
+
+    def _on_signal(self, number: int, _: FrameType | None) -> None:
+        self.signal = number
+        signal.signal(number, signal.SIG_DFL)  # the second one does not wait
+
+    def _leave(self, batches: int) -> None:
+        if self.processes.first:
+            log(f"stopped in epoch {self.epoch} after {self.position} of {batches} batches; "
+                "the same command with --resume goes on from here")
+        raise SystemExit(128 + (self.signal or signal.SIGTERM))
+
+    def _save(self) -> None:
+        self._check_losses()
+        if not self.processes.first:
+            return
+        save_checkpoint(self.checkpoint, {
+            "config": self.config.model_dump(),
+            "data": self.training.fingerprint(),
+            "network": self.network.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "scaler": self.scaler.state_dict(),
+            "epoch": self.epoch, "position": self.position,
+            "running": self.running, "history": self.history,
+        })
+
+    def resume(self) -> None:
+        """Go on from the folder's checkpoint.
+
+        Raises
+        ------
+        AsrError
+            It was written with another configuration or other data; what differs is named.
+        """
+        state = load_checkpoint(self.checkpoint)
+        changed = _differences(state["config"], self.config.model_dump())
+        if changed:
+            raise AsrError(f"{self.checkpoint}: written with {'; '.join(changed)}; resume with the "
+                           "same settings, or train in another folder")
+        if state["data"] != self.training.fingerprint():
+            raise AsrError(f"{self.checkpoint}: written with other training data; resume with the "
+                           "same, or train in another folder")
+        self.network.load_state_dict(state["network"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.scaler.load_state_dict(state["scaler"])
+        self.epoch, self.position = state["epoch"], state["position"]
+        self.running, self.history = state["running"], state["history"]
+
+
+def _differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:
+    """`key=old, not new` for every value that differs."""
+    found = []
+    for key in sorted(old.keys() | new.keys()):
+        a, b = old.get(key), new.get(key)
+        if isinstance(a, dict) and isinstance(b, dict):
+            found += _differences(a, b, f"{prefix}{key}.")
+        elif a != b:
+            found.append(f"{prefix}{key}={a}, not {b}")
+    return found

@@ -1,0 +1,28 @@
+"""In what precision the products of a training are made."""
+
+import torch
+
+from asr.errors import AsrError
+
+
+def training_dtype(precision: str, device: torch.device) -> torch.dtype:
+    """The dtype for `TrainConfig.precision` on a device.
+
+    Raises
+    ------
+    AsrError
+        float16 on a CPU, which has no units for it.
+    """
+    if precision == "auto":
+        fast = torch.cuda.is_bf16_supported(including_emulation=False) if device.type == "cuda" \
+            else _cpu_has_bfloat16()
+        return torch.bfloat16 if fast else torch.float32
+    if precision == "float16" and device.type != "cuda":
+        raise AsrError("precision=float16 needs a GPU; use auto, bfloat16 or float32")
+    return {"float32": torch.float32, "bfloat16": torch.bfloat16,
+            "float16": torch.float16}[precision]
+
+
+def _cpu_has_bfloat16() -> bool:
+    capabilities = torch.cpu.get_capabilities()
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))

@@ -1,0 +1,102 @@
+"""The train stage: two stores become a model bundle."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from asr.errors import AsrError
+from asr.features.cmvn import statistics, statistics_of
+from asr.features.store import Store
+from asr.model.bundle import BundleConfig, save_bundle
+from asr.model.network import Network
+from asr.progress import log
+from asr.text.units import CharacterUnits
+from asr.train.config import TrainConfig
+from asr.train.data import TrainingSet, normalised_texts
+from asr.train.distributed import Processes
+from asr.train.evaluate import DevelopmentSet, Evaluation
+from asr.train.loop import Trainer
+
+
+def train_model(folder: Path, training_store: Path, development_store: Path, config: TrainConfig,
+                resume: bool) -> Path:
+    """Train in `folder` and write the averaged model to `folder`/bundle.
+
+    Parameters
+    ----------
+    resume : bool
+        Go on from a checkpoint if the folder has one; without it such a folder is refused.
+
+    Raises
+    ------
+    AsrError
+        See `Store.open`, `TrainingSet` and `Trainer`.
+    """
+    if (folder / "checkpoint.pt").exists() and not resume:
+        raise AsrError(f"{folder}: holds a training already; go on with --resume, or choose "
+                       "another folder")
+    training_data = Store.open(training_store)
+    development_data = Store.open(development_store, training_data.config)
+    texts = normalised_texts(training_data, config.normaliser)
+    units = CharacterUnits.from_texts(texts)
+    features = training_data.config
+    overall = statistics(training_data.moments.sum(0)) if features.cmvn == "global" else None
+
+    torch.manual_seed(config.seed)  # initial weights; everything later is random by name
+    network = Network(config.model, features.dimension, len(units))
+    processes = Processes()
+    training = TrainingSet(training_data, _statistics(training_data, overall), texts, units,
+                           network, config.unfit)
+    development = DevelopmentSet(
+        development_data, _statistics(development_data, overall),
+        normalised_texts(development_data, config.normaliser),
+        _evenly(len(development_data), config.dev_utterances))
+    trainer = Trainer(folder, config, features, network, units, training, development, processes)
+    if (folder / "checkpoint.pt").exists():
+        trainer.resume()
+    if processes.first:
+        parameters = sum(p.numel() for p in network.parameters())
+        log(f"{len(training.copies)} utterances, {len(units)} units, {parameters / 1e6:.2f} M "
+            f"parameters, {str(trainer.dtype).removeprefix('torch.')} on {processes.device}"
+            + (f", {processes.world} processes" if processes.world > 1 else ""))
+    weights, result = trainer.run()
+    bundle = folder / "bundle"
+    if processes.first:
+        log(f"average of {config.average.of} epochs: dev loss {result.loss:.3f}  "
+            f"CER {100 * result.cer:.2f} %  WER {100 * result.wer:.2f} %")
+        provenance = _provenance(config, training, result)
+        save_bundle(bundle, BundleConfig(features=features, model=config.model,
+                                         normaliser=config.normaliser, provenance=provenance),
+                    units, weights, overall)
+    processes.close()
+    return bundle
+
+
+def _statistics(store: Store, overall: np.ndarray | None) -> np.ndarray:
+    speakers = [entry.speaker for entry in store.entries]
+    return statistics_of(store.config.cmvn, store.moments, speakers, overall)
+
+
+def _evenly(size: int, wanted: int) -> list[int]:
+    """`wanted` of `size` places, evenly spread; all for 0."""
+    if not wanted or wanted >= size:
+        return list(range(size))
+    return [i * size // wanted for i in range(wanted)]
+
+
+def _provenance(config: TrainConfig, training: TrainingSet, result: Evaluation
+                ) -> dict[str, object]:
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True,  # noqa: S607
+                            check=False, cwd=Path(__file__).parent).stdout.strip()
+    return {
+        "command": " ".join(["asr", *sys.argv[1:]]),
+        "commit": commit or "not from a git checkout",
+        "seed": config.seed,
+        "training data": training.fingerprint(),
+        "torch": torch.__version__,
+        "development": {"loss": result.loss, "cer": result.cer, "wer": result.wer},
+        "training": config.model_dump(mode="json"),
+    }
