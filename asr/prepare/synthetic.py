@@ -252,6 +252,7 @@ class Espeak:
         if self._rate <= 0:
             raise AsrError(f"espeak-ng cannot read its voices in {data}; reinstall "
                            "espeakng-loader, in a place with a path below 160 characters")
+        self._library.espeak_ng_SetRandSeed(ctypes.c_long(1))  # else breath is seeded by the clock
         self._blocks: list[np.ndarray] = []
         self._callback = self._CALLBACK(self._collect)  # kept: the library holds no reference
         self._library.espeak_SetSynthCallback(self._callback)
