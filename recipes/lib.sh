@@ -29,7 +29,7 @@ usage() { awk 'NR > 1 { if (!/^#/) exit; sub(/^# ?/, ""); print }' "$0"; }
 
 # `--name value` (or --name=value) sets the variable `name`; a dash in the name becomes `_`.
 parse_options() {
-    local name
+    local name known="stage stop_stage $OPTIONS"
     while [ $# -gt 0 ]; do
         case $1 in
             -h | --help) usage; exit 0 ;;
@@ -37,10 +37,8 @@ parse_options() {
             --*)
                 name=${1#--}
                 name=${name//-/_}
-                case " stage stop_stage $OPTIONS " in
-                    *" $name "*) ;;
-                    *) die "unknown option $1; known: --stage --stop-stage $(known_options)" ;;
-                esac
+                [[ " $known " = *" $name "* ]] \
+                    || die "unknown option $1; known:$(printf ' --%s' ${known//_/-})"
                 [ $# -ge 2 ] || die "$1 needs a value"
                 printf -v "$name" %s "$2"
                 shift 2
@@ -50,8 +48,6 @@ parse_options() {
         esac
     done
 }
-
-known_options() { for name in $OPTIONS; do printf -- '--%s ' "${name//_/-}"; done; }
 
 # need STAGE PATH...: leave with the name of the stage that makes a path which is missing.
 need() {
