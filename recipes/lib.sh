@@ -70,6 +70,22 @@ stage_number() {
     die "no stage \`$1\`; stages are: ${STAGES[*]} (or 1 to ${#STAGES[@]})"
 }
 
+# Decode a set of $exp/features with the trained model, with both searches.
+decode_both() {
+    asr decode "$exp/model/bundle" "$exp/features/$1" "$exp/decode/$1-greedy.jsonl" --search greedy
+    asr decode "$exp/model/bundle" "$exp/features/$1" "$exp/decode/$1-beam.jsonl" --search beam
+}
+
+# Score what decode_both made against the manifest in $exp/data.
+score_both() {
+    local search
+    for search in greedy beam; do
+        echo "$1, $search search:"
+        asr score "$exp/data/$1.jsonl" "$exp/decode/$1-$search.jsonl" --output "$exp/score/$1-$search"
+    done
+    echo "Reports: $exp/score"
+}
+
 # Set up .venv, then run the stages from $stage to $stop_stage in order.
 run_stages() {
     local first last i began total=$SECONDS

@@ -39,16 +39,18 @@ def log_posteriors(network: Network, frames: Sequence[np.ndarray], statistics: n
     return results
 
 
+def by_length(store: Store, indexes: Sequence[int]) -> list[int]:
+    """Entries of a store from short to long, so that batches of them hold little padding."""
+    return sorted(indexes, key=lambda i: (store.lengths[i], i))
+
+
 def store_log_posteriors(network: Network, store: Store, statistics: np.ndarray,
-                         indexes: Sequence[int]) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield (index, log posteriors) of the entries `indexes` of a store, shortest first.
+                         indexes: Sequence[int]) -> Iterator[np.ndarray]:
+    """Yield the log posteriors of the entries `indexes` of a store, in that order.
 
     Parameters
     ----------
     statistics : np.ndarray, shape = (len(store), 2, F), float32
     """
-    lengths = store.lengths
-    order = sorted(indexes, key=lambda i: (lengths[i], i))
-    for batch in cut_batches(order, lengths, BATCH_FRAMES):
-        results = log_posteriors(network, [store.frames(i) for i in batch], statistics[batch])
-        yield from zip(batch, results, strict=True)
+    for batch in cut_batches(indexes, store.lengths, BATCH_FRAMES):
+        yield from log_posteriors(network, [store.frames(i) for i in batch], statistics[batch])

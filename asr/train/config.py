@@ -44,7 +44,7 @@ class TrainConfig(Config):
     """Highest rate of AdamW."""
     betas: tuple[float, float] = (0.9, 0.98)
     weight_decay: float = Field(1e-2, ge=0)
-    clip: float = Field(10.0, gt=0)
+    clip: float = Field(200.0, gt=0)
     """Longest gradient; a longer one is shortened. The loss is summed over an utterance's frames,
     so the gradients of speech are long."""
     schedule: ScheduleConfig = ScheduleConfig()

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from asr.decode.greedy import greedy_search
 from asr.errors import AsrError
 from asr.features.store import Store
-from asr.model.inference import store_log_posteriors
+from asr.model.inference import by_length, store_log_posteriors
 from asr.model.network import Network
 from asr.text.units import BLANK, CharacterUnits, frames_needed
 from asr.train.distributed import Processes
@@ -45,8 +45,9 @@ def evaluate(network: Network, data: DevelopmentSet, units: CharacterUnits,
     loss = labels = 0.0
     errors = np.zeros(4)  # characters: errors, total; words: errors, total
     network.eval()
-    own = data.indexes[processes.rank::processes.world]
-    for index, posteriors in store_log_posteriors(network, data.store, data.statistics, own):
+    own = by_length(data.store, data.indexes[processes.rank::processes.world])
+    results = store_log_posteriors(network, data.store, data.statistics, own)
+    for index, posteriors in zip(own, results, strict=True):
         text = data.texts[index]
         targets = units.encode("".join(c for c in text if c in units))
         if frames_needed(targets) <= len(posteriors):

@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# CMU AN4: 48 minutes of people who spell names and say numbers and dates. The smallest real
+# benchmark, and the fast check for every change.
+#
+#     recipes/an4/run.sh --corpus DIR [--stage NAME|N] [--stop-stage NAME|N] [--exp DIR]
+#                        [key=value ...]
+#
+# DIR holds etc/ and wav/ of the an4 archive. Stages: prepare features train decode score. Each can
+# be run alone, e.g. --stage train. key=value changes a setting of conf/train.yaml. Results go to
+# exp/an4 unless --exp says otherwise.
+source "$(dirname "$0")/../lib.sh"
+
+STAGES=(prepare features train decode score)
+OPTIONS="exp corpus"
+corpus=
+
+stage_prepare() {
+    [ -n "$corpus" ] || die "--corpus DIR is missing: the folder that holds AN4's etc/ and wav/"
+    asr prepare an4 "$corpus" "$exp/data"
+}
+
+stage_features() {
+    need prepare "$exp/data/"{train,dev}.jsonl
+    asr features "$exp/data/train.jsonl" "$exp/features/train" --speeds 0.9,1.0,1.1 \
+        --config "$recipe/conf/features.yaml"
+    asr features "$exp/data/dev.jsonl" "$exp/features/dev" --config "$recipe/conf/features.yaml"
+}
+
+stage_train() {
+    need features "$exp/features/"{train,dev}
+    asr train "$exp/model" --train "$exp/features/train" --dev "$exp/features/dev" \
+        --config "$recipe/conf/train.yaml" --resume ${overrides[@]+"${overrides[@]}"}
+}
+
+stage_decode() {
+    need features "$exp/features/dev"
+    need train "$exp/model/bundle"
+    decode_both dev
+}
+
+stage_score() {
+    need prepare "$exp/data/dev.jsonl"
+    need decode "$exp/decode/dev-"{greedy,beam}.jsonl
+    score_both dev
+    echo "Transcribe your own recording:"
+    echo "  $root/.venv/bin/asr transcribe --model $exp/model/bundle FILE.wav"
+}
+
+parse_options "$@"
+run_stages

@@ -1,0 +1,86 @@
+#!/usr/bin/env bash
+# LibriSpeech: train on 5, 100 or 960 hours of read books, measure on the development sets.
+#
+#     recipes/librispeech/run.sh --subset mini|clean-100|full --corpus DIR [--download yes]
+#                                [--processes N] [--stage NAME|N] [--stop-stage NAME|N] [--exp DIR]
+#                                [key=value ...]
+#
+# DIR holds the subsets' folders (train-clean-5, dev-clean, …); --download yes fetches what is not
+# there. Stages: prepare features train decode score. Each can be run alone, e.g. --stage train.
+# --processes N trains with N GPUs or processes under torchrun. key=value changes a setting of
+# conf/train-SUBSET.yaml. Results go to exp/librispeech/SUBSET unless --exp says otherwise.
+source "$(dirname "$0")/../lib.sh"
+
+STAGES=(prepare features train decode score)
+OPTIONS="exp corpus subset download processes"
+corpus=
+subset=mini
+download=
+processes=1
+
+stage_prepare() {
+    local part options=()
+    [ -n "$corpus" ] || die "--corpus DIR is missing: the folder that holds or will hold LibriSpeech"
+    [ "$download" != yes ] || options+=(--download)
+    for part in "${training_sets[@]}" "${development_sets[@]}"; do
+        options+=(--subset "$part")
+    done
+    asr prepare librispeech "$corpus" "$exp/data" "${options[@]}"
+    (cd "$exp/data" && cat "${training_sets[@]/%/.jsonl}") > "$exp/data/train.jsonl.partial"
+    mv "$exp/data/train.jsonl.partial" "$exp/data/train.jsonl"
+}
+
+stage_features() {
+    local part
+    for part in train "${development_sets[@]}"; do
+        need prepare "$exp/data/$part.jsonl"
+    done
+    asr features "$exp/data/train.jsonl" "$exp/features/train" --speeds 0.9,1.0,1.1 \
+        --config "$recipe/conf/features.yaml"
+    for part in "${development_sets[@]}"; do
+        asr features "$exp/data/$part.jsonl" "$exp/features/$part" \
+            --config "$recipe/conf/features.yaml"
+    done
+}
+
+stage_train() {
+    local launch=(asr)
+    need features "$exp/features/train" "$exp/features/dev-clean"
+    [ "$processes" = 1 ] || launch=(torchrun --standalone --nproc-per-node "$processes" -m asr)
+    "${launch[@]}" train "$exp/model" --train "$exp/features/train" \
+        --dev "$exp/features/dev-clean" --config "$recipe/conf/train-$subset.yaml" --resume \
+        ${overrides[@]+"${overrides[@]}"}
+}
+
+stage_decode() {
+    local part
+    need train "$exp/model/bundle"
+    for part in "${development_sets[@]}"; do
+        need features "$exp/features/$part"
+        decode_both "$part"
+    done
+}
+
+stage_score() {
+    local part
+    for part in "${development_sets[@]}"; do
+        need prepare "$exp/data/$part.jsonl"
+        need decode "$exp/decode/$part-"{greedy,beam}.jsonl
+        score_both "$part"
+    done
+    echo "Transcribe your own recording:"
+    echo "  $root/.venv/bin/asr transcribe --model $exp/model/bundle FILE.wav"
+}
+
+parse_options "$@"
+case $subset in
+    mini) training_sets=(train-clean-5) development_sets=(dev-clean dev-clean-2) ;;
+    clean-100) training_sets=(train-clean-100) development_sets=(dev-clean dev-other) ;;
+    full)
+        training_sets=(train-clean-100 train-clean-360 train-other-500)
+        development_sets=(dev-clean dev-other)
+        ;;
+    *) die "--subset $subset: known are mini, clean-100 and full" ;;
+esac
+[ "$exp" != "$root/exp/librispeech" ] || exp=$root/exp/librispeech/$subset
+run_stages

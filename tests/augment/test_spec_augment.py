@@ -1,0 +1,51 @@
+import numpy as np
+import torch
+
+from asr.augment.spec_augment import SpecAugmentConfig, apply_spans, spec_augment_spans
+
+CONFIG = SpecAugmentConfig(frequency_masks=2, frequency_width=0.25, time_masks_per_second=1.0,
+                           time_width=0.5, time_share=0.1)
+
+
+def names(count):
+    return [(7, "mask", 1, f"u{i}") for i in range(count)]
+
+
+def test_spans_keep_the_limits_and_reach_them():
+    lengths = np.array([200, 1000] * 300)
+    time, frequency = spec_augment_spans(CONFIG, names(600), lengths, 80, 0.01)
+    assert time.shape == (600, 10, 2)
+    assert frequency.shape == (600, 2, 2)
+    width = (time[..., 1] - time[..., 0]).numpy()
+    assert (time[..., 1].numpy() <= lengths[:, None]).all() and (time >= 0).all()
+    assert width[::2].max() == 20 and width[1::2].max() == 50 and width.min() == 0
+    assert not width[::2, 2:].any()  # two seconds have two masks
+    assert abs(width[1::2].mean() - 25) < 1
+    bands = (frequency[..., 1] - frequency[..., 0]).numpy()
+    assert bands.max() == 20 and (frequency <= 80).all() and (frequency >= 0).all()
+
+
+def test_masks_are_a_function_of_the_name():
+    lengths = np.array([300, 400, 500])
+    together = spec_augment_spans(CONFIG, names(3), lengths, 80, 0.01)
+    alone = spec_augment_spans(CONFIG, names(3)[1:2], lengths[1:2], 80, 0.01)
+    assert torch.equal(together[0][1, :4], alone[0][0])
+    assert torch.equal(together[1][1], alone[1][0])
+
+
+def test_apply_zeroes_the_spans_and_nothing_else():
+    x = torch.randn(2, 30, 8)
+    time = torch.tensor([[[3, 7], [5, 9]], [[0, 0], [29, 30]]])
+    frequency = torch.tensor([[[2, 4]], [[0, 0]]])
+    expected = x.clone()
+    expected[0, 3:9] = 0
+    expected[0, :, 2:4] = 0
+    expected[1, 29] = 0
+    assert torch.equal(apply_spans(x, time, frequency), expected)
+
+
+def test_no_masks():
+    config = SpecAugmentConfig(frequency_masks=0, time_masks_per_second=0)
+    time, frequency = spec_augment_spans(config, names(2), np.array([5, 9]), 8, 0.01)
+    x = torch.randn(2, 9, 8)
+    assert torch.equal(apply_spans(x, time, frequency), x)

@@ -1,0 +1,110 @@
+import json
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from asr.errors import AsrError
+from asr.features.config import FeatureConfig
+from asr.model.bundle import BundleConfig, load_bundle, save_bundle
+from asr.model.config import ModelConfig
+from asr.model.network import Network
+from asr.text.units import CharacterUnits
+
+UNITS = CharacterUnits.from_texts(["abc d"])
+
+
+def make(path, cmvn="utterance"):
+    features = FeatureConfig(mels=8, cmvn=cmvn)
+    config = BundleConfig(features=features, model=ModelConfig(layers=1, units=6, channels=2),
+                          normaliser="librispeech", provenance={"seed": 3})
+    torch.manual_seed(0)
+    network = Network(config.model, 8, len(UNITS))
+    statistics = np.stack([np.full(8, 9.0), np.full(8, 0.5)]).astype(np.float32)
+    save_bundle(path, config, UNITS, network.state_dict(),
+                statistics if cmvn == "global" else None)
+    return config
+
+
+@pytest.fixture
+def path(tmp_path):
+    make(tmp_path / "bundle")
+    return tmp_path / "bundle"
+
+
+@pytest.fixture
+def speech():
+    return (0.1 * np.random.default_rng(0).standard_normal(8000)).astype(np.float32)
+
+
+def test_gives_back_the_same_model(path, speech, tmp_path):
+    bundle = load_bundle(path)
+    config = make(tmp_path / "again")
+    assert bundle.config == config
+    assert bundle.units.symbols == UNITS.symbols
+    assert bundle.frame_shift == pytest.approx(0.03)
+    first, = bundle.log_posteriors_of_audio([speech])
+    again, = load_bundle(tmp_path / "again").log_posteriors_of_audio([speech])
+    np.testing.assert_array_equal(first, again)
+    assert first.shape == (16, len(UNITS))
+
+
+def test_recordings_do_not_touch_each_other(path, speech):
+    bundle = load_bundle(path)
+    alone, = bundle.log_posteriors_of_audio([speech])
+    together = bundle.log_posteriors_of_audio([3 * speech[:3000], speech, np.zeros(10, np.float32)])
+    np.testing.assert_allclose(together[1], alone, atol=1e-5)
+    assert len(together[2]) == 0
+
+
+def test_global_statistics_travel_with_the_bundle(tmp_path, speech):
+    make(tmp_path / "bundle", cmvn="global")
+    bundle = load_bundle(tmp_path / "bundle")
+    np.testing.assert_array_equal(bundle.training_statistics[1], np.full(8, 0.5, np.float32))
+    assert np.isfinite(bundle.log_posteriors_of_audio([speech])[0]).all()
+
+
+def test_no_bundle(tmp_path):
+    with pytest.raises(AsrError, match="no model bundle"):
+        load_bundle(tmp_path)
+
+
+def test_another_version_is_named(path):
+    values = json.loads((path / "bundle.json").read_text())
+    (path / "bundle.json").write_text(json.dumps(values | {"format": 99, "asr_version": "7.0"}))
+    with pytest.raises(AsrError, match=r"format 99, written by asr 7\.0"):
+        load_bundle(path)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{"])
+def test_broken_json(path, text):
+    (path / "bundle.json").write_text(text)
+    with pytest.raises(AsrError):
+        load_bundle(path)
+
+
+def test_weights_of_another_shape_are_refused_before_memory_is_taken(path):
+    values = json.loads((path / "bundle.json").read_text())
+    values["model"]["units"] = 50_000
+    (path / "bundle.json").write_text(json.dumps(values))
+    with pytest.raises(AsrError, match="do not fit"):
+        load_bundle(path)
+
+
+def test_missing_and_damaged_weights(path):
+    whole = (path / "model.safetensors").read_bytes()
+    for data in (whole[:len(whole) // 2], b"", b"\xff" * 100, whole + b"x"):
+        (path / "model.safetensors").write_bytes(data)
+        with pytest.raises(AsrError, match="safetensors"):
+            load_bundle(path)
+    (path / "model.safetensors").unlink()
+    with pytest.raises(AsrError, match="safetensors"):
+        load_bundle(path)
+
+
+def test_an_additional_tensor_is_refused(path):
+    tensors = load_file(path / "model.safetensors")
+    save_file({**tensors, "extra": torch.zeros(1)}, path / "model.safetensors")
+    with pytest.raises(AsrError, match="extra"):
+        load_bundle(path)

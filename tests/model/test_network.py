@@ -1,0 +1,193 @@
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from asr.model.config import ModelConfig
+from asr.model.inference import log_posteriors
+from asr.model.network import Network, dropout_masks
+from asr.model.recurrent import RecurrentLayer, reversal
+
+FEATURES, SYMBOLS = 10, 7
+
+
+def network(**settings):
+    torch.manual_seed(0)
+    settings = {"layers": 2, "units": 12, "channels": 4, "dropout": 0.3, **settings}
+    return Network(ModelConfig(**settings), FEATURES, SYMBOLS).eval()
+
+
+def utterances(lengths, seed=0):
+    random = np.random.default_rng(seed)
+    frames = [random.standard_normal((n, FEATURES)).astype(np.float16) for n in lengths]
+    statistics = random.uniform(0.5, 2, (len(lengths), 2, FEATURES)).astype(np.float32)
+    return frames, statistics
+
+
+@pytest.mark.parametrize("front_end", ["conv", "stack"])
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+@pytest.mark.parametrize("bidirectional", [True, False])
+@pytest.mark.parametrize("subsampling", [1, 2, 3, 4])
+def test_an_utterance_gets_the_same_alone_and_in_any_batch(front_end, cell, bidirectional,
+                                                           subsampling):
+    model = network(front_end=front_end, cell=cell, bidirectional=bidirectional,
+                    subsampling=subsampling)
+    lengths = [23, 1, 40, 7, 22, 39]
+    frames, statistics = utterances(lengths)
+    alone = [log_posteriors(model, [f], s[None])[0]
+             for f, s in zip(frames, statistics, strict=True)]
+    for chosen in ([0, 1, 2, 3, 4, 5], [5, 2], [3, 0, 1], [1, 4]):
+        together = log_posteriors(model, [frames[i] for i in chosen], statistics[chosen])
+        for i, posteriors in zip(chosen, together, strict=True):
+            assert posteriors.shape == (-(-lengths[i] // subsampling), SYMBOLS)
+            np.testing.assert_allclose(posteriors, alone[i], atol=1e-5)
+
+
+def test_what_lies_in_the_padding_does_not_matter():
+    model = network()
+    frames, statistics = utterances([20, 9])
+    x = torch.zeros(2, 20, FEATURES)
+    for row, f in zip(x, frames, strict=True):
+        row[:len(f)] = torch.from_numpy(f)
+    lengths = torch.tensor([20, 9])
+    clean = model(x, lengths, torch.from_numpy(statistics))
+    x[1, 9:] = 1e4
+    dirty = model(x, lengths, torch.from_numpy(statistics))
+    torch.testing.assert_close(clean[:3, 1], dirty[:3, 1])
+    torch.testing.assert_close(clean[:, 0], dirty[:, 0])
+
+
+def test_gradients_of_a_batch_are_the_sum_of_its_utterances():
+    model = network().double()
+    frames, statistics = utterances([15, 6, 11])
+
+    def gradient(chosen):
+        model.zero_grad()
+        x = torch.zeros(len(chosen), max(len(frames[i]) for i in chosen), FEATURES)
+        for row, i in zip(x, chosen, strict=True):
+            row[:len(frames[i])] = torch.from_numpy(frames[i])
+        lengths = torch.tensor([len(frames[i]) for i in chosen])
+        x = model.normalise(x, lengths, torch.from_numpy(statistics[chosen])).double()
+        posteriors = model.from_normalised(x, lengths, None).double()
+        nn.functional.ctc_loss(posteriors, torch.tensor([[1, 2]] * len(chosen)),
+                               model.output_lengths(lengths), torch.full((len(chosen),), 2),
+                               reduction="sum").backward()
+        return torch.cat([p.grad.flatten() for p in model.parameters()])
+
+    total = gradient([0]) + gradient([1]) + gradient([2])
+    torch.testing.assert_close(gradient([0, 1, 2]), total, rtol=1e-4, atol=1e-6)
+
+
+def test_reversal_turns_each_utterance_round_and_back():
+    lengths = torch.tensor([4, 1, 3])
+    x = torch.arange(12).reshape(4, 3, 1)
+    turned = x.flatten(0, 1)[reversal(lengths, 4)].view_as(x)
+    assert turned[:, 0, 0].tolist() == [9, 6, 3, 0]
+    assert turned[:, 1, 0].tolist() == [1, 4, 7, 10]
+    assert turned[:, 2, 0].tolist() == [8, 5, 2, 11]
+    assert torch.equal(turned.flatten(0, 1)[reversal(lengths, 4)].view_as(x), x)
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_layer_equals_packed_bidirectional_layer(cell):
+    torch.manual_seed(1)
+    layer = RecurrentLayer(cell, 5, 6, bidirectional=True)
+    packed = {"lstm": nn.LSTM, "gru": nn.GRU}[cell](5, 6, bidirectional=True)
+    for name, parameter in layer.forward_rnn.named_parameters():
+        getattr(packed, name).data = parameter.data
+    for name, parameter in layer.backward_rnn.named_parameters():
+        getattr(packed, f"{name}_reverse").data = parameter.data
+    lengths = torch.tensor([9, 3, 7])
+    x = torch.randn(9, 3, 5)
+    sequence = nn.utils.rnn.pack_padded_sequence(x, lengths, enforce_sorted=False)
+    expected, _ = nn.utils.rnn.pad_packed_sequence(packed(sequence)[0])
+    found = layer(x, reversal(lengths, 9))
+    expected = layer.norm(expected)
+    for column, n in enumerate(lengths):
+        torch.testing.assert_close(found[:n, column], expected[:n, column])
+
+
+def test_fused_layer_equals_the_lstm_equations_gate_by_gate():
+    """Hochreiter & Schmidhuber 1997 with forget gates (Gers et al. 2000), in plain numpy."""
+    torch.manual_seed(2)
+    layer = RecurrentLayer("lstm", 4, 3, bidirectional=False)
+    layer.norm = nn.Identity()
+    w = {name: p.detach().numpy().astype(np.float64)
+         for name, p in layer.forward_rnn.named_parameters()}
+    x = np.random.default_rng(0).standard_normal((6, 4))
+    h = c = np.zeros(3)
+    expected = []
+    for frame in x:
+        total = (w["weight_ih_l0"] @ frame + w["bias_ih_l0"] + w["weight_hh_l0"] @ h
+                 + w["bias_hh_l0"])
+        i, f, g, o = total[:3], total[3:6], total[6:9], total[9:]
+        i, f, o = (1 / (1 + np.exp(-gate)) for gate in (i, f, o))
+        c = f * c + i * np.tanh(g)
+        h = o * np.tanh(c)
+        expected.append(h)
+    found = layer(torch.tensor(x[:, None], dtype=torch.float32),
+                  reversal(torch.tensor([6]), 6))[:, 0]
+    np.testing.assert_allclose(found.detach(), expected, atol=1e-6)
+
+
+def test_initial_weights():
+    layer = RecurrentLayer("lstm", 8, 8, bidirectional=True)
+    for rnn in (layer.forward_rnn, layer.backward_rnn):
+        for gate in rnn.weight_hh_l0.detach().split(8):
+            torch.testing.assert_close(gate @ gate.T, torch.eye(8), atol=1e-5, rtol=0)
+        bias = (rnn.bias_ih_l0 + rnn.bias_hh_l0).detach()
+        assert bias.tolist() == [0.0] * 8 + [1.0] * 8 + [0.0] * 16
+
+
+def ctc_forward(log_posteriors, labels):
+    """The recursion of Graves et al. 2006, eq. 6-8, in probabilities."""
+    p = np.exp(log_posteriors.astype(np.float64))
+    extended = [0, *itertools.chain.from_iterable((label, 0) for label in labels)]
+    alpha = np.zeros(len(extended))
+    alpha[:2] = p[0, extended[:2]]
+    for t in range(1, len(p)):
+        new = np.zeros_like(alpha)
+        for s, label in enumerate(extended):
+            new[s] = alpha[s] + (alpha[s - 1] if s else 0)
+            if s > 1 and label != 0 and label != extended[s - 2]:
+                new[s] += alpha[s - 2]
+            new[s] *= p[t, label]
+        alpha = new
+    return -np.log(alpha[-1] + (alpha[-2] if labels else 0))
+
+
+@pytest.mark.parametrize("labels", [[], [1], [1, 1], [1, 2], [2, 1, 2], [2, 2, 1]])
+def test_ctc_loss_equals_recursion_and_sum_over_all_paths(labels):
+    random = np.random.default_rng(len(labels))
+    posteriors = torch.tensor(random.standard_normal((5, 3))).log_softmax(1)
+    total = 0.0
+    for path in itertools.product(range(3), repeat=5):
+        merged = [unit for unit, _ in itertools.groupby(path) if unit]
+        if merged == labels:
+            total += np.exp(sum(float(posteriors[t, unit]) for t, unit in enumerate(path)))
+    found = nn.functional.ctc_loss(posteriors, torch.tensor(labels, dtype=torch.long),
+                                   torch.tensor(5), torch.tensor(len(labels)), reduction="sum")
+    assert float(found) == pytest.approx(-np.log(total))
+    assert ctc_forward(posteriors.numpy(), labels) == pytest.approx(-np.log(total))
+
+
+def test_dropout_masks_are_a_function_of_the_name():
+    config = ModelConfig(dropout=0.25, layers=3, units=400)
+    names = [(0, "dropout", 1, "a"), (0, "dropout", 1, "b")]
+    masks = dropout_masks(config, names)
+    assert masks.shape == (3, 2, 800)
+    assert torch.equal(masks[:, 1:], dropout_masks(config, names[1:]))
+    assert not torch.equal(masks[:, 0], masks[:, 1])
+    assert masks.unique().tolist() == pytest.approx([0, 4 / 3])
+    assert float(masks.mean()) == pytest.approx(1, abs=0.05)
+    assert dropout_masks(ModelConfig(dropout=0), names) is None
+
+
+def test_no_frames_at_all_give_no_posteriors():
+    frames, statistics = utterances([0, 5])
+    empty, some = log_posteriors(network(), frames, statistics)
+    assert empty.shape == (0, SYMBOLS)
+    assert some.shape == (2, SYMBOLS)
+    assert np.allclose(np.exp(some).sum(1), 1)
