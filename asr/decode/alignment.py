@@ -1,0 +1,111 @@
+"""Forced alignment: which frames stand for which unit of a known labelling."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from asr.text.units import BLANK
+
+
+class Spans(NamedTuple):
+    """Where L units lie: frames `start` to `end` (exclusive), and the highest posterior there."""
+
+    start: np.ndarray
+    end: np.ndarray
+    peak: np.ndarray
+
+
+@njit(nogil=True)
+def _step(row: np.ndarray, labels: np.ndarray, score: np.ndarray, back: np.ndarray) -> None:
+    """One frame of Viterbi search in place; state 2k is the blank before label k, 2k+1 the label.
+
+    `back` gets how many states each came up.
+    """
+    for state in range(len(score) - 1, -1, -1):  # downwards: lower states are still the old ones
+        best, up = score[state], 0
+        if state > 0 and score[state - 1] > best:
+            best, up = score[state - 1], 1
+        unit = BLANK
+        if state % 2:
+            unit = labels[state // 2]
+            if state > 1 and unit != labels[state // 2 - 1] and score[state - 2] > best:
+                best, up = score[state - 2], 2
+        score[state] = best + row[unit]
+        back[state] = up
+
+
+@njit(nogil=True, cache=True)
+def align(log_posteriors: np.ndarray, labels: np.ndarray, memory: int = 1 << 24) -> np.ndarray:
+    """The most probable path of a labelling; ties go to the path that moves on later.
+
+    Back-pointers are kept for one block of frames at a time, from the last block to the first,
+    each search resuming at scores kept from a first pass: memory grows as sqrt(T)·L, not T·L.
+
+    Parameters
+    ----------
+    log_posteriors : np.ndarray, shape = (T, V), float32
+    labels : np.ndarray, shape = (L,), int32
+        Units without blanks.
+    memory : int
+        Bytes of back-pointers held at once, as long as sqrt(T) frames need no more.
+
+    Returns
+    -------
+    np.ndarray, shape = (T,), int32
+        For each frame the index in `labels` that it stands for, -1 for blank.
+
+    Raises
+    ------
+    ValueError
+        No path of T frames has this labelling, or its probability is 0.
+    """
+    frames, states = len(log_posteriors), 2 * len(labels) + 1
+    if frames < len(labels):
+        raise ValueError("no path has this labelling")
+    block = max(int(np.sqrt(frames)) + 1, memory // states)
+    blocks = (frames + block - 1) // block
+    score = np.full(states, -np.inf)
+    score[0] = 0.0  # before the first frame
+    back = np.empty((min(block, frames), states), np.uint8)
+    resume = np.empty((max(blocks, 1), states))
+    resume[0] = score
+    for b in range(1, blocks):
+        for t in range((b - 1) * block, b * block):
+            _step(log_posteriors[t], labels, score, back[0])
+        resume[b] = score
+
+    path = np.empty(frames, np.int32)
+    state = 0
+    for b in range(blocks - 1, -1, -1):
+        first, end = b * block, min((b + 1) * block, frames)
+        score[:] = resume[b]
+        for t in range(first, end):
+            _step(log_posteriors[t], labels, score, back[t - first])
+        if end == frames:
+            state = states - 1 if states == 1 or score[-1] >= score[-2] else states - 2
+            if score[state] == -np.inf:
+                raise ValueError("no path has this labelling")
+        for t in range(end - 1, first - 1, -1):
+            path[t] = state // 2 if state % 2 else -1
+            state -= back[t - first, state]
+    return path
+
+
+@njit(nogil=True, cache=True)
+def unit_spans(log_posteriors: np.ndarray, labels: np.ndarray, path: np.ndarray) -> Spans:
+    """Frames and highest posterior of each unit along a path of `align` or `greedy_search`."""
+    start = np.empty(len(labels), np.int64)
+    end = np.empty(len(labels), np.int64)
+    peak = np.zeros(len(labels))
+    last = -1
+    for t in range(len(path)):
+        k = path[t]
+        if k < 0:
+            continue
+        if k != last:
+            start[k] = t
+            last = k
+        end[k] = t + 1
+        peak[k] = max(peak[k], np.exp(log_posteriors[t, labels[k]]))
+    return Spans(start, end, peak)

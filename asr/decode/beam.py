@@ -1,0 +1,343 @@
+"""CTC prefix beam search in log space (Hannun et al. 2014, algorithm 1; Graves 2012, section 7.5).
+
+A prefix is a node of a trie. While it is in the beam it carries the log probability of all
+paths so far that spell it and end in blank, and of those that end in its last unit; a scorer
+(see `asr.decode.scorer`) adds its own log score to the two's sum.
+
+Ties: of prefixes with equal scores those that have been in the beam longer stay, and of those
+that would join, first the ones whose parent has been there longer, then the lower unit.
+"""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import njit
+
+from asr.decode.scorer import NO_SCORER, advance, finish
+from asr.text.units import BLANK
+
+_ROOT = 0  # the empty prefix; as a child or sibling: none
+_OUT = -1  # slot of a prefix that is not in the beam
+_NEW = -1  # node of a prefix that is not in the trie
+
+
+class Labelling(NamedTuple):
+    """A sequence of units and its natural log scores."""
+
+    labels: np.ndarray
+    """Units without blanks, shape = (L,), int32."""
+    acoustic: float
+    """Of all paths that were summed."""
+    added: float
+    """By the scorer."""
+
+    @property
+    def score(self) -> float:
+        """What labellings are sorted by."""
+        return self.acoustic + self.added
+
+
+class _Limits(NamedTuple):
+    """What prunes the search."""
+
+    width: int
+    threshold: float
+    log_posterior: float
+
+
+class _Trie(NamedTuple):
+    """Every prefix that has been in the beam; one element each."""
+
+    parent: np.ndarray
+    unit: np.ndarray
+    child: np.ndarray  # the latest; older ones follow by `sibling`
+    sibling: np.ndarray
+    slot: np.ndarray  # where in the beam
+    state: np.ndarray  # the scorer's
+    added: np.ndarray  # log score by the scorer
+
+
+class _Beam(NamedTuple):
+    """Prefixes under consideration; one element each, the first ones in use."""
+
+    node: np.ndarray
+    parent: np.ndarray  # parent and unit: of a new node
+    unit: np.ndarray
+    blank: np.ndarray  # log probability of the paths that end in blank,
+    label: np.ndarray  # in the last unit,
+    either: np.ndarray  # and their sum
+    total: np.ndarray  # with the scorer's
+
+
+@njit(nogil=True)
+def _new_trie(size: int) -> _Trie:
+    return _Trie(np.empty(size, np.int32), np.empty(size, np.int32), np.empty(size, np.int32),
+                 np.empty(size, np.int32), np.empty(size, np.int32), np.empty(size, np.int64),
+                 np.empty(size))
+
+
+@njit(nogil=True)
+def _new_beam(size: int) -> _Beam:
+    return _Beam(np.empty(size, np.int32), np.empty(size, np.int32), np.empty(size, np.int32),
+                 np.empty(size), np.empty(size), np.empty(size), np.empty(size))
+
+
+@njit(nogil=True)
+def _add(a: float, b: float) -> float:
+    """log(exp(a) + exp(b))."""
+    if a < b:
+        a, b = b, a
+    if not b - a > -40.0:  # exp(-40) is below float64's resolution; also where both are -inf
+        return a
+    return a + np.log1p(np.exp(b - a))
+
+
+@njit(nogil=True)
+def _set_node(trie: _Trie, node: int, parent: int, unit: int, state: int, added: float) -> None:
+    trie.parent[node] = parent
+    trie.unit[node] = unit
+    trie.child[node] = _ROOT
+    trie.sibling[node] = _ROOT
+    trie.slot[node] = _OUT
+    trie.state[node] = state
+    trie.added[node] = added
+
+
+@njit(nogil=True)
+def _find_child(trie: _Trie, node: int, unit: int) -> int:
+    child = trie.child[node]
+    while child != _ROOT and trie.unit[child] != unit:
+        child = trie.sibling[child]
+    return child
+
+
+@njit(nogil=True)
+def _put(beam: _Beam, i: int, node: int, blank: float, label: float, added: float) -> None:
+    beam.node[i] = node
+    beam.blank[i] = blank
+    beam.label[i] = label
+    beam.either[i] = _add(blank, label)
+    beam.total[i] = beam.either[i] + added
+
+
+@njit(nogil=True)
+def _move(beam: _Beam, i: int, to: int) -> None:
+    beam.node[to] = beam.node[i]
+    beam.parent[to] = beam.parent[i]
+    beam.unit[to] = beam.unit[i]
+    beam.blank[to] = beam.blank[i]
+    beam.label[to] = beam.label[i]
+    beam.either[to] = beam.either[i]
+    beam.total[to] = beam.total[i]
+
+
+@njit(nogil=True)
+def _stay(trie: _Trie, now: _Beam, size: int, row: np.ndarray, then: _Beam) -> None:
+    """Keep each prefix: by a blank, by its last unit again, or by that unit after its parent."""
+    for i in range(size):
+        node = now.node[i]
+        unit = trie.unit[node]
+        blank = now.either[i] + row[BLANK]
+        label = -np.inf
+        if node != _ROOT:
+            label = now.label[i] + row[unit]
+            parent = trie.parent[node]
+            j = trie.slot[parent]
+            if j != _OUT:
+                # A unit that repeats the parent's last one counts as another only after a blank.
+                mass = now.blank[j] if trie.unit[parent] == unit else now.either[j]
+                label = _add(label, mass + row[unit])
+        _put(then, i, node, blank, label, trie.added[node])
+
+
+@njit(nogil=True)
+def _cut(totals: np.ndarray, limits: _Limits) -> float:
+    """The score that a prefix must exceed to be kept beside those."""
+    return max(totals.max() - limits.threshold,
+               totals.min() if len(totals) == limits.width else -np.inf)
+
+
+@njit(nogil=True)
+def _likely_units(row: np.ndarray, least: float, units: np.ndarray) -> int:
+    """Fill `units` with those of a frame that reach a log posterior of `least`; how many."""
+    count = 0
+    for unit in range(BLANK + 1, len(row)):
+        if row[unit] >= least:
+            units[count] = unit
+            count += 1
+    return count
+
+
+@njit(nogil=True)
+def _extend(trie: _Trie, now: _Beam, size: int, row: np.ndarray, then: _Beam, limits: _Limits,
+            units: np.ndarray, spare: np.ndarray, scorer: Any) -> int:
+    """Append to `then`, after the kept prefixes, those with one more unit that can survive.
+
+    What can't get past `cut` will not survive, so the scorer is never asked about it.
+    """
+    count = size
+    cut = _cut(then.total[:size], limits)
+    tried = _likely_units(row, max(min(limits.log_posterior, row.max()),
+                                   cut - scorer.ceiling - now.total[:size].max()), units)
+    for i in range(size):
+        node = now.node[i]
+        for unit in units[:tried]:
+            mass = now.blank[i] if trie.unit[node] == unit else now.either[i]
+            acoustic = mass + row[unit]
+            if acoustic + trie.added[node] + scorer.ceiling <= cut:
+                continue
+            child = _find_child(trie, node, unit)
+            if child == _ROOT:
+                added = trie.added[node] + advance(scorer, trie.state[node], unit)[1]
+            elif trie.slot[child] == _OUT:
+                added = trie.added[child]
+            else:
+                continue  # `_stay` has seen to it
+            if acoustic + added <= cut:
+                continue
+            if count == len(then.node):
+                count = _select(then, count, limits, spare)
+                cut = _cut(then.total[:count], limits)
+                if acoustic + added <= cut:
+                    continue
+            then.parent[count] = node
+            then.unit[count] = unit
+            _put(then, count, _NEW if child == _ROOT else child, -np.inf, acoustic, added)
+            count += 1
+    return count
+
+
+@njit(nogil=True)
+def _kth_largest(values: np.ndarray, k: int) -> float:
+    """The k-th largest value, k from 1 (Hoare's quickselect); reorders `values`."""
+    low, high = 0, len(values) - 1
+    while low < high:
+        pivot = values[(low + high) // 2]
+        i, j = low, high
+        while i <= j:
+            while values[i] > pivot:
+                i += 1
+            while values[j] < pivot:
+                j -= 1
+            if i <= j:
+                values[i], values[j] = values[j], values[i]
+                i += 1
+                j -= 1
+        if k - 1 <= j:
+            high = j
+        elif k - 1 >= i:
+            low = i
+        else:
+            break
+    return values[k - 1]
+
+
+@njit(nogil=True)
+def _select(beam: _Beam, count: int, limits: _Limits, spare: np.ndarray) -> int:
+    """Move the best `width` of the first `count` prefixes, if near the best, up in their order."""
+    floor = beam.total[:count].max() - limits.threshold
+    edge, at_edge = -np.inf, count
+    if count > limits.width:
+        spare[:count] = beam.total[:count]
+        edge = _kth_largest(spare[:count], limits.width)
+        at_edge = limits.width - (beam.total[:count] > edge).sum()
+    kept = 0
+    for i in range(count):
+        total = beam.total[i]
+        if total <= floor or total < edge:
+            continue
+        if total == edge:
+            if at_edge == 0:
+                continue
+            at_edge -= 1
+        if kept < i:
+            _move(beam, i, kept)
+        kept += 1
+    return kept
+
+
+@njit(nogil=True)
+def _settle(trie: _Trie, nodes: int, now: _Beam, size: int, then: _Beam, count: int,
+            scorer: Any) -> int:
+    """Enter the new prefixes of `then` into the trie; note who is in the beam."""
+    for i in range(size):
+        trie.slot[now.node[i]] = _OUT
+    for i in range(count):
+        if then.node[i] == _NEW:
+            parent, unit = then.parent[i], then.unit[i]
+            state, gain = advance(scorer, trie.state[parent], unit)
+            _set_node(trie, nodes, parent, unit, state, trie.added[parent] + gain)
+            trie.sibling[nodes] = trie.child[parent]
+            trie.child[parent] = nodes
+            then.node[i] = nodes
+            nodes += 1
+        trie.slot[then.node[i]] = i
+    return nodes
+
+
+def _search(log_posteriors: np.ndarray, limits: _Limits, scorer: Any) -> tuple:
+    """Parents and units of the trie; nodes, acoustic and added scores of the final beam."""
+    frames, symbols = log_posteriors.shape
+    trie = _new_trie(1 + frames * limits.width)
+    _set_node(trie, _ROOT, _ROOT, BLANK, scorer.start, 0.0)
+    now, then = _new_beam(2 * limits.width), _new_beam(2 * limits.width)
+    _put(now, 0, _ROOT, 0.0, -np.inf, 0.0)
+    trie.slot[_ROOT] = 0
+    nodes = size = 1
+    units, spare = np.empty(symbols, np.int64), np.empty(2 * limits.width)
+    for t in range(frames):
+        if size == 0:  # the scorer forbids whatever the posteriors allow
+            break
+        row = log_posteriors[t]
+        _stay(trie, now, size, row, then)
+        count = _extend(trie, now, size, row, then, limits, units, spare, scorer)
+        count = _select(then, count, limits, spare)
+        nodes = _settle(trie, nodes, now, size, then, count, scorer)
+        now, then, size = then, now, count
+    added = np.empty(size)
+    for i in range(size):
+        node = now.node[i]
+        added[i] = trie.added[node] + finish(scorer, trie.state[node])
+    return trie.parent, trie.unit, now.node[:size], now.either[:size], added
+
+
+_compiled = njit(nogil=True)(_search)
+_cached = njit(nogil=True, cache=True)(_search)
+
+
+def beam_search(log_posteriors: np.ndarray, width: int, threshold: float = np.inf,
+                min_posterior: float = 0.0, scorer: Any = NO_SCORER) -> Iterator[Labelling]:
+    """The labellings left in the beam, best first.
+
+    Parameters
+    ----------
+    log_posteriors : np.ndarray, shape = (T, V), float32
+        Natural log; unit 0 is the blank.
+    width : int
+        Number of prefixes kept from frame to frame.
+    threshold : float
+        A prefix this many nats or more below the best one is dropped.
+    min_posterior : float
+        Units below this posterior start no new prefix in that frame, the best unit excepted.
+    scorer : NamedTuple
+        See `asr.decode.scorer`.
+
+    Yields
+    ------
+    Labelling
+        At full width and without pruning each score is exact. None at all where the scorer
+        forbids every labelling.
+    """
+    least = float(np.log(min_posterior)) if min_posterior > 0 else -np.inf
+    # The cache file names the scorers' classes; a process that can't import one can't read it.
+    search = _cached if type(scorer).__module__.startswith("asr.") else _compiled
+    parent, unit, nodes, acoustic, added = search(
+        log_posteriors, _Limits(width, float(threshold), least), scorer)
+    for i in np.argsort(-(acoustic + added), kind="stable"):
+        labels = []
+        node = nodes[i]
+        while node != _ROOT:
+            labels.append(unit[node])
+            node = parent[node]
+        yield Labelling(np.array(labels[::-1], np.int32), float(acoustic[i]), float(added[i]))
