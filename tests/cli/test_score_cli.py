@@ -1,0 +1,55 @@
+import json
+
+import pytest
+from click.testing import CliRunner
+
+from asr.cli.score import score
+from asr.errors import AsrError
+from asr.manifest import Hypothesis, Utterance, write_records
+
+
+@pytest.fixture
+def files(tmp_path):
+    write_records(tmp_path / "ref.jsonl", [
+        Utterance(id=i, audio="a.wav", text=text, speaker="s", duration=1, sample_rate=16000)
+        for i, text in (("a", "The cat's mat."), ("b", "two"))])
+    write_records(tmp_path / "hyp.jsonl", [Hypothesis(id="b", text="two"),
+                                           Hypothesis(id="a", text="the cats mat")])
+    return str(tmp_path / "ref.jsonl"), str(tmp_path / "hyp.jsonl"), tmp_path
+
+
+def run(*arguments):
+    return CliRunner().invoke(score, arguments, catch_exceptions=False)
+
+
+def test_table_and_folder(files):
+    reference, hypothesis, folder = files
+    result = run(reference, hypothesis, "--output", str(folder / "out"))
+    assert result.exit_code == 0
+    assert result.stderr == ""
+    assert "WER  75.00" in result.stdout
+    assert (folder / "out" / "report.txt").read_text() == result.stdout
+
+
+def test_normaliser_on_both_sides(files):
+    reference, hypothesis, _ = files
+    values = json.loads(run(reference, hypothesis, "--json", "--normaliser", "librispeech").stdout)
+    assert values["wer"]["substitutions"] == 1  # cat's
+    assert values["normaliser"] == "librispeech"
+
+
+def test_reference_and_hypothesis_may_be_of_different_kinds(files):
+    reference, _, folder = files
+    (folder / "hyp.trn").write_text("two (b)\nThe cat's mat. (a)\n")
+    assert json.loads(run(reference, str(folder / "hyp.trn"), "--json").stdout)["wer"]["rate"] == 0
+
+
+def test_missing_hypotheses(files):
+    reference, _, folder = files
+    (folder / "hyp.trn").write_text("The cat's mat. (a)\n")
+    with pytest.raises(AsrError, match="1 of 2 references have no hypothesis: 'b'"):
+        run(reference, str(folder / "hyp.trn"))
+    values = json.loads(run(reference, str(folder / "hyp.trn"), "--json",
+                            "--missing", "deletions").stdout)
+    assert values["wer"]["deletions"] == 1
+    assert values["missing"]["ids"] == ["b"]
