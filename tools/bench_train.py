@@ -1,0 +1,122 @@
+#!/usr/bin/env python
+"""Time a training step: own-length reversal against packed sequences, and against the limit.
+
+The same network, weights and batch, in turn in one run. Packed sequences are how
+deepspeech.pytorch and SpeechBrain keep utterances of unequal length apart; the limit is what a
+large matrix product reaches on the same cores. The step's arithmetic is counted as
+2 · 3 · parameters · output frames FLOP (one product forward, two backward), padding included.
+
+    python tools/bench_train.py [--utterances 16] [--frames 1200] [--repeats 5]
+"""
+
+import argparse
+import statistics
+import time
+
+import torch
+from torch import Tensor, nn
+
+from asr.model.config import ModelConfig
+from asr.model.network import Network
+from asr.model.recurrent import RecurrentLayer
+
+FEATURES, SYMBOLS = 80, 29
+
+
+class PackedLayer(nn.Module):
+    """A bidirectional layer over a packed sequence, with a `RecurrentLayer`'s weights."""
+
+    def __init__(self, layer: RecurrentLayer, lengths: Tensor) -> None:
+        super().__init__()
+        forward, backward = layer.forward_rnn, layer.backward_rnn
+        self.rnn = nn.LSTM(forward.input_size, forward.hidden_size, bidirectional=True)
+        for name in ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0"):
+            getattr(self.rnn, name).data = getattr(forward, name).data.clone()
+            getattr(self.rnn, f"{name}_reverse").data = getattr(backward, name).data.clone()
+        self.norm = layer.norm
+        self.lengths = lengths
+
+    def forward(self, x: Tensor, _: Tensor) -> Tensor:
+        packed = nn.utils.rnn.pack_padded_sequence(x, self.lengths.cpu(), enforce_sorted=False)
+        y, _ = nn.utils.rnn.pad_packed_sequence(self.rnn(packed)[0], total_length=len(x))
+        return self.norm(y)
+
+
+def peak(dtype: torch.dtype, device: torch.device) -> float:
+    """FLOP/s of a 2048³ product, the best of ten."""
+    a = torch.randn(2048, 2048, device=device, dtype=dtype)
+    best = min(timed(lambda: a @ a, device) for _ in range(10))
+    return 2 * 2048**3 / best
+
+
+def timed(work, device: torch.device) -> float:
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    start = time.perf_counter()
+    work()
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--utterances", type=int, default=16)
+    parser.add_argument("--frames", type=int, default=1200, help="feature frames of the longest")
+    parser.add_argument("--layers", type=int, default=3)
+    parser.add_argument("--units", type=int, default=256)
+    parser.add_argument("--repeats", type=int, default=5)
+    options = parser.parse_args()
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+    torch.manual_seed(0)
+    config = ModelConfig(layers=options.layers, units=options.units, dropout=0)
+    reversed_network = Network(config, FEATURES, SYMBOLS).to(device)
+    # Like lengths, as a bucketed batch has them: the shortest is a tenth shorter.
+    lengths = torch.linspace(options.frames, 0.9 * options.frames, options.utterances).long()
+    lengths = lengths.to(device)
+    outputs = reversed_network.output_lengths(lengths)
+    packed_network = Network(config, FEATURES, SYMBOLS).to(device)
+    packed_network.load_state_dict(reversed_network.state_dict())
+    packed_network.layers = nn.ModuleList(
+        PackedLayer(layer, outputs) for layer in packed_network.layers).to(device)
+
+    x = torch.randn(options.utterances, options.frames, FEATURES, device=device)
+    normalisation = torch.ones(options.utterances, 2, FEATURES, device=device)
+    label_lengths = outputs // 2
+    labels = torch.randint(1, SYMBOLS, (int(label_lengths.sum()),), device=device)
+
+    def step(network: Network, dtype: torch.dtype) -> None:
+        with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+            posteriors = network(x, lengths, normalisation)
+        nn.functional.ctc_loss(posteriors, labels, outputs, label_lengths,
+                               reduction="sum").backward()
+        network.zero_grad(set_to_none=True)
+
+    with torch.inference_mode():
+        a, b = (network(x, lengths, normalisation) for network in (reversed_network,
+                                                                   packed_network))
+        difference = max(float((a[:n, i] - b[:n, i]).abs().max()) for i, n in enumerate(outputs))
+    parameters = sum(p.numel() for p in reversed_network.parameters())
+    flops = 6 * parameters * int(outputs.max()) * options.utterances
+    print(f"{options.layers} × {options.units} BiLSTM, {parameters / 1e6:.2f} M parameters, "
+          f"{options.utterances} × {options.frames} frames, {torch.get_num_threads()} threads, "
+          f"{device}; outputs differ by {difference:.0e}")
+
+    for dtype in (torch.float32, torch.bfloat16):
+        times: dict[str, list[float]] = {"reversal": [], "packed": []}
+        for repeat in range(options.repeats + 1):
+            for name, network in (("reversal", reversed_network), ("packed", packed_network)):
+                seconds = timed(lambda network=network, dtype=dtype: step(network, dtype), device)
+                if repeat:  # the first is a warm-up
+                    times[name].append(seconds)
+        limit = peak(dtype, device)
+        ours, packed = (statistics.median(times[name]) for name in ("reversal", "packed"))
+        print(f"{str(dtype).removeprefix('torch.'):8}  reversal {ours:.3f} s  "
+              f"packed {packed:.3f} s  ratio {packed / ours:.1f}  "
+              f"{flops / ours / 1e9:.0f} of {limit / 1e9:.0f} GFLOP/s "
+              f"({100 * flops / ours / limit:.0f} %)")
+
+
+if __name__ == "__main__":
+    main()
