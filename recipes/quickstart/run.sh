@@ -35,23 +35,15 @@ stage_train() {
 stage_decode() {
     need features "$exp/features/test"
     need train "$exp/model/bundle"
-    asr decode "$exp/model/bundle" "$exp/features/test" "$exp/decode/test-greedy.jsonl" \
-        --search greedy
-    asr decode "$exp/model/bundle" "$exp/features/test" "$exp/decode/test-beam.jsonl" \
-        --search beam --beam 16
+    decode_both test
 }
 
 stage_score() {
-    local search
     need prepare "$exp/data/test.jsonl"
     need decode "$exp/decode/test-"{greedy,beam}.jsonl
-    for search in greedy beam; do
-        echo "test, $search search:"
-        asr score "$exp/data/test.jsonl" "$exp/decode/test-$search.jsonl" \
-            --output "$exp/score/test-$search"
-    done
-    echo "Reports: $exp/score"
-    echo "Transcribe your own recording: $root/.venv/bin/asr transcribe --model $exp/model/bundle FILE.wav"
+    score_both test
+    echo "Transcribe your own recording (a model of synthetic speech will understand little of it):"
+    echo "  $root/.venv/bin/asr transcribe --model $exp/model/bundle FILE.wav"
 }
 
 parse_options "$@"
