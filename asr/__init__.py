@@ -1,3 +1,31 @@
 """Speech recognition that one can read: features, LSTM-CTC, beam search, word error rates."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from asr.model.bundle import Bundle
+
 __version__ = "0.1.0"
+
+
+def load_model(path: str | Path) -> Bundle:
+    """Load the model bundle in the folder `path`, see `asr.model.bundle.load_bundle`.
+
+    Examples
+    --------
+    >>> import asr
+    >>> from asr.decode.config import DecodeConfig
+    >>> from asr.transcribe.transcribe import transcribe_file
+    >>> model = asr.load_model("exp/model/bundle")  # doctest: +SKIP
+    >>> transcribe_file(model, "speech.wav", DecodeConfig()).text  # doctest: +SKIP
+    'hello world'
+    """
+    from pathlib import Path
+
+    from asr.model.bundle import load_bundle
+
+    return load_bundle(Path(path))

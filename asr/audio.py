@@ -1,5 +1,6 @@
 """Any audio file → float32 mono samples at the rate that is asked for."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,11 +97,12 @@ def _open(path: Path) -> soundfile.SoundFile:
         raise AsrError(f"{path}: a directory, not an audio file")
     if empty:
         raise AsrError(f"{path}: the file is empty")
+    name = os.fsencode(path)  # soundfile refuses names that are not UTF-8 unless they are bytes
     try:
         if path.suffix == ".raw":
-            return soundfile.SoundFile(path, samplerate=RAW_SAMPLE_RATE, channels=1, format="RAW",
+            return soundfile.SoundFile(name, samplerate=RAW_SAMPLE_RATE, channels=1, format="RAW",
                                        subtype="PCM_16", endian=_byte_order(path))
-        return soundfile.SoundFile(path)
+        return soundfile.SoundFile(name)
     except (soundfile.LibsndfileError, OSError) as error:
         reason = getattr(error, "error_string", None) or str(error)
         raise AsrError(f"{path}: not readable as audio ({reason.rstrip('.')})") from None

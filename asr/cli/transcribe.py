@@ -1,0 +1,36 @@
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("audio", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--model", required=True, metavar="BUNDLE", type=click.Path(path_type=Path),
+              help="Folder of a trained model.")
+@click.option("--format", "formats", multiple=True, default=["text"], show_default=True,
+              metavar="LIST", help="text, json, srt, vtt, ctm: one, or several by commas.")
+@click.option("--output", metavar="DIR", type=click.Path(path_type=Path),
+              help="Write DIR/<name>.<extension> for each file and format. Default: stdout, where "
+                   "the text of several files has `path: ` before each line.")
+@click.option("--search", type=click.Choice(["greedy", "beam"]), help="Default: beam.")
+@click.option("--beam", type=click.IntRange(min=1), help="Prefixes kept. Default: 16.")
+@click.option("--nbest", type=click.IntRange(min=1), help="Texts listed (json). Default: 1.")
+@click.pass_context
+def transcribe(context: click.Context, audio: tuple[Path, ...], model: Path,
+               formats: tuple[str, ...], output: Path | None, search: str | None,
+               beam: int | None, nbest: int | None) -> None:
+    """Write down what is said in AUDIO: any files that libsndfile reads.
+
+    A file that cannot be read gets a line on stderr and the others are done; the exit code is 1
+    then, and 2 if none could be read.
+    """
+    from asr.config import parse_config
+    from asr.decode.config import DecodeConfig
+    from asr.transcribe.stage import transcribe_files
+    from asr.transcribe.writers import parse_formats
+
+    options = {"search": search, "beam": beam, "nbest": nbest}
+    config = parse_config(DecodeConfig, {k: v for k, v in options.items() if v is not None},
+                          "asr transcribe")
+    if transcribe_files(model, audio, parse_formats(formats), output, config):
+        context.exit(1)

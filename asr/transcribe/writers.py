@@ -1,0 +1,104 @@
+"""Transcripts as text, JSON, subtitles and CTM: a function for each format."""
+
+import html
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from asr.errors import AsrError
+from asr.manifest import Word
+from asr.transcribe.cues import cues
+from asr.transcribe.transcribe import Transcript
+
+
+def text(transcript: Transcript) -> str:
+    """The words alone, a line for each segment with any."""
+    return "".join(segment.text + "\n" for segment in transcript.segments if segment.text)
+
+
+def json_line(transcript: Transcript) -> str:
+    """One JSON object in one line, so that several files make JSON lines; times in seconds."""
+    return json.dumps({
+        "schema": "asr.transcript", "version": 1,
+        "file": transcript.file,
+        "duration": round(transcript.duration, 3),
+        "text": transcript.text,
+        "words": [_json_word(word) for word in transcript.words],
+        "segments": [
+            {"start": round(segment.start, 3), "end": round(segment.end, 3), "text": segment.text,
+             "confidence": segment.confidence and round(segment.confidence, 4),
+             "nbest": [alternative.model_dump() for alternative in segment.nbest]}
+            for segment in transcript.segments],
+    }, ensure_ascii=False) + "\n"
+
+
+def _json_word(word: Word) -> dict[str, Any]:
+    return {"text": word.text, "start": round(word.start, 3), "end": round(word.end, 3),
+            "confidence": round(word.confidence, 4)}
+
+
+def srt(transcript: Transcript) -> str:
+    """SubRip subtitles."""
+    return "\n".join("\n".join([str(number), f"{_clock(cue.start, ',')} --> {_clock(cue.end, ',')}",
+                                *cue.lines, ""])
+                     for number, cue in enumerate(cues(transcript.words), start=1))
+
+
+def vtt(transcript: Transcript) -> str:
+    """WebVTT subtitles (W3C)."""
+    return "WEBVTT\n" + "".join(
+        "\n".join(["", f"{_clock(cue.start, '.')} --> {_clock(cue.end, '.')}",
+                   *(html.escape(line, quote=False) for line in cue.lines), ""])
+        for cue in cues(transcript.words))
+
+
+def ctm(transcript: Transcript) -> str:
+    """NIST's CTM: file, channel, start, duration, word, confidence; times in seconds.
+
+    The file is named without folder and suffix, white space in the name as `_`.
+    """
+    file = "_".join(Path(transcript.file).stem.split())
+    lines = []
+    for word in transcript.words:
+        start, end = round(1000 * word.start), round(1000 * word.end)
+        lines.append(f"{file} 1 {start / 1000:.3f} {(end - start) / 1000:.3f} {word.text} "
+                     f"{word.confidence:.4f}\n")
+    return "".join(lines)
+
+
+def _clock(milliseconds: int, point: str) -> str:
+    """HH:MM:SS and thousandths; hours take more digits where they need them."""
+    seconds, thousandths = divmod(milliseconds, 1000)
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours:02}:{minutes:02}:{seconds:02}{point}{thousandths:03}"
+
+
+@dataclass(frozen=True)
+class Format:
+    """How a transcript is written."""
+
+    extension: str
+    render: Callable[[Transcript], str]
+    joins: bool
+    """Whether several transcripts one after the other are still of the format."""
+
+
+FORMATS = {
+    "text": Format("txt", text, joins=True),
+    "json": Format("json", json_line, joins=True),
+    "srt": Format("srt", srt, joins=False),
+    "vtt": Format("vtt", vtt, joins=False),
+    "ctm": Format("ctm", ctm, joins=True),
+}
+
+
+def parse_formats(lists: Iterable[str]) -> list[str]:
+    """Names of formats from comma-separated lists; an unknown one is an `AsrError`."""
+    names = dict.fromkeys(name.strip() for part in lists for name in part.split(","))
+    for name in names:
+        if name not in FORMATS:
+            raise AsrError(f"no format named {name!r}; known: {', '.join(FORMATS)}")
+    return list(names)

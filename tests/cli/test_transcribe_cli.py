@@ -1,0 +1,109 @@
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+import asr
+from asr.cli import main
+from asr.decode.config import DecodeConfig
+from asr.features.config import FeatureConfig
+from asr.model.bundle import BundleConfig, save_bundle
+from asr.model.config import ModelConfig
+from asr.model.network import Network
+from asr.text.units import CharacterUnits
+from asr.transcribe.transcribe import transcribe_file
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    """A network that was never trained, so that it babbles."""
+    units = CharacterUnits.from_texts(["abc def"])
+    config = BundleConfig(
+        features=FeatureConfig(mels=12, sample_rate=8000), normaliser="none",
+        model=ModelConfig(front_end="stack", layers=1, units=8, channels=4))
+    torch.manual_seed(3)
+    network = Network(config.model, config.features.dimension, len(units))
+    for parameter in network.head.parameters():
+        torch.nn.init.normal_(parameter, std=3)
+    path = tmp_path_factory.mktemp("model") / "bundle"
+    save_bundle(path, config, units, network.state_dict(), None)
+    return path
+
+
+@pytest.fixture
+def audio(tmp_path):
+    random = np.random.default_rng(0)
+    for name, seconds in (("a", 2.0), ("b", 70.0)):
+        loudness = np.abs(np.sin(np.arange(round(8000 * seconds)) / 1500))
+        soundfile.write(tmp_path / f"{name}.wav", 0.1 * loudness * random.standard_normal(
+            len(loudness)), 8000)
+    return tmp_path
+
+
+@pytest.fixture
+def run(monkeypatch):
+    """The whole command line in this process; its exit code."""
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["asr", "transcribe", *map(str, arguments)])
+        with pytest.raises(SystemExit) as exit_:
+            main()
+        return exit_.value.code
+    return call
+
+
+def test_what_the_command_prints_is_what_the_library_gives(run, model, audio, capsys):
+    assert run(audio / "b.wav", "--model", model, "--format", "json", "--search", "greedy") == 0
+    values = json.loads(capsys.readouterr().out)
+    expected = transcribe_file(asr.load_model(str(model)), str(audio / "b.wav"),
+                               DecodeConfig(search="greedy"))
+    assert values["text"] == expected.text != ""
+    assert len(values["segments"]) == len(expected.segments) == 3
+    assert values["duration"] == 70
+    times = [w[key] for w in values["words"] for key in ("start", "end")]
+    assert times == sorted(times)
+    assert times[-1] <= 70
+
+
+def test_beam_and_nbest(run, model, audio, capsys):
+    assert run(audio / "a.wav", "--model", model, "--format", "json", "--beam", "8",
+               "--nbest", "3") == 0
+    alternatives = json.loads(capsys.readouterr().out)["segments"][0]["nbest"]
+    assert len(alternatives) == 3
+    scores = [a["score"] for a in alternatives]
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_silence_and_less_than_a_window_write_nothing(run, model, audio, capsys):
+    soundfile.write(audio / "silent.wav", np.zeros(24_000), 8000)
+    soundfile.write(audio / "short.wav", np.full(50, 0.5), 8000)
+    for name in ("silent.wav", "short.wav"):
+        assert run(audio / name, "--model", model) == 0
+        assert capsys.readouterr() == ("", "")
+
+
+def test_exit_codes(run, model, audio, capsys):
+    (audio / "bad.wav").write_text("not audio")
+    assert run(audio / "a.wav", audio / "bad.wav", "--model", model,
+               "--output", audio / "out") == 1
+    assert [path.name for path in (audio / "out").iterdir()] == ["a.txt"]
+    assert capsys.readouterr().out == ""
+    assert run(audio / "bad.wav", "--model", model) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("asr: error: ")
+    assert error.count("\n") == 1
+    assert run(audio / "bad.wav", audio / "none.wav", "--model", model) == 2
+    assert run(audio / "a.wav", "--model", audio) == 2
+    assert run(audio / "a.wav", "--model", model, "--format", "doc") == 2
+    assert run(audio / "a.wav", "--model", model, "--search", "greedy", "--nbest", "2") == 2
+    assert run("--model", model) == 2
+
+
+def test_importing_the_package_loads_nothing_heavy():
+    code = ("import sys, asr; asr.load_model; "
+            "print([m for m in ('torch', 'numpy', 'pydantic', 'rich') if m in sys.modules])")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,160 @@
+import html
+import json
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asr.errors import AsrError
+from asr.manifest import Alternative, Word
+from asr.transcribe.transcribe import Segment, Transcript
+from asr.transcribe.writers import FORMATS, ctm, json_line, parse_formats, srt, text, vtt
+
+SRT_TIME = re.compile(r"(\d{2,}):([0-5]\d):([0-5]\d),(\d{3})")
+VTT_TIME = re.compile(r"(\d{2,}):([0-5]\d):([0-5]\d)\.(\d{3})")
+
+
+def transcript_of(words, file="dir/a.wav"):
+    end = words[-1].end if words else 1.0
+    segment = Segment(0.0, end, " ".join(word.text for word in words), 0.5, words, [])
+    return Transcript(file, end, [segment])
+
+
+def word(text, start, end, confidence=0.5):
+    return Word(text=text, start=start, end=end, confidence=confidence)
+
+
+@st.composite
+def transcripts(draw):
+    words, now = [], draw(st.sampled_from([0.0, 3599.0, 400_000.0]))
+    for _ in range(draw(st.integers(0, 15))):
+        now += draw(st.floats(0, 3))
+        end = now + draw(st.floats(0.01, 2))
+        words.append(word(draw(st.text("ab'<>&-é日", min_size=1, max_size=12)), now, end,
+                          draw(st.floats(0, 1))))
+        now = end
+    return transcript_of(words)
+
+
+def seconds(pattern, clock):
+    hours, minutes, whole, thousandths = map(int, pattern.fullmatch(clock).groups())
+    return hours * 3600 + minutes * 60 + whole + thousandths / 1000
+
+
+def read_srt(content):
+    """Blocks parted by empty lines: number, times, text; as players read it."""
+    cues = []
+    for number, block in enumerate(content.removesuffix("\n").split("\n\n") if content else [], 1):
+        index, times, *lines = block.split("\n")
+        assert int(index) == number
+        assert lines
+        start, end = (seconds(SRT_TIME, clock) for clock in times.split(" --> "))
+        cues.append((start, end, lines))
+    return cues
+
+
+def read_vtt(content):
+    head, *blocks = content.removesuffix("\n").split("\n\n")
+    assert head == "WEBVTT"
+    cues = []
+    for block in blocks:
+        times, *lines = block.split("\n")
+        assert not any("<" in line or "-->" in line for line in lines)
+        start, end = (seconds(VTT_TIME, clock) for clock in times.split(" --> "))
+        cues.append((start, end, [html.unescape(line) for line in lines]))
+    return cues
+
+
+@given(transcripts())
+def test_subtitles_read_back(transcript):
+    said = [w.text for w in transcript.words]
+    for cues in (read_srt(srt(transcript)), read_vtt(vtt(transcript))):
+        assert " ".join(line for _, _, lines in cues for line in lines).split() == said
+        times = [time for start, end, _ in cues for time in (start, end)]
+        assert times == sorted(times)
+        assert all(start < end for start, end, _ in cues)
+        if cues:
+            assert cues[0][0] == pytest.approx(transcript.words[0].start, abs=0.0006)
+
+
+@given(transcripts())
+def test_ctm_reads_back(transcript):
+    rows = [line.split(" ") for line in ctm(transcript).splitlines()]
+    assert [row[:2] for row in rows] == [["a", "1"]] * len(transcript.words)
+    for row, expected in zip(rows, transcript.words, strict=True):
+        assert float(row[2]) == pytest.approx(expected.start, abs=0.0006)
+        assert float(row[2]) + float(row[3]) == pytest.approx(expected.end, abs=0.0006)
+        assert row[4] == expected.text
+        assert float(row[5]) == pytest.approx(expected.confidence, abs=1e-4)
+        assert len(row) == 6
+
+
+@given(transcripts())
+def test_json_reads_back(transcript):
+    line = json_line(transcript)
+    assert line.count("\n") == 1
+    values = json.loads(line)
+    assert (values["schema"], values["version"]) == ("asr.transcript", 1)
+    assert values["text"] == transcript.text
+    assert values["file"] == "dir/a.wav"
+    assert [w["text"] for w in values["words"]] == [w.text for w in transcript.words]
+    for found, expected in zip(values["words"], transcript.words, strict=True):
+        assert found["start"] == pytest.approx(expected.start, abs=0.0006)
+        assert found["end"] == pytest.approx(expected.end, abs=0.0006)
+        assert found["confidence"] == pytest.approx(expected.confidence, abs=1e-4)
+
+
+@pytest.mark.parametrize(("start", "clock"), [
+    (0.0, "00:00:00,000"),
+    (59.9994, "00:00:59,999"),
+    (59.9996, "00:01:00,000"),
+    (3599.9999, "01:00:00,000"),
+    (3661.25, "01:01:01,250"),
+    (99 * 3600 + 3599.9999, "100:00:00,000"),
+])
+def test_clock_carries(start, clock):
+    transcript = transcript_of([word("a", start, start + 2)])
+    assert srt(transcript).split("\n")[1].startswith(clock + " --> ")
+    assert vtt(transcript).split("\n")[2].startswith(clock.replace(",", ".") + " --> ")
+
+
+def test_text_has_a_line_for_each_segment_with_words():
+    segments = [Segment(0, 1, "one two", 1.0, [], []), Segment(1, 2, "", None, [], []),
+                Segment(2, 3, "three", 1.0, [], [])]
+    transcript = Transcript("a.wav", 3.0, segments)
+    assert text(transcript) == "one two\nthree\n"
+    assert transcript.text == "one two three"
+
+
+def test_json_of_segments():
+    segment = Segment(1.23456, 2.5, "a b", 0.123456, [], [Alternative(text="a b", score=-1.5)])
+    values = json.loads(json_line(Transcript("a", 3.00049, [
+        segment, Segment(2.5, 3, "", None, [], [])])))
+    assert values["duration"] == 3.0
+    assert values["segments"] == [
+        {"start": 1.235, "end": 2.5, "text": "a b", "confidence": 0.1235,
+         "nbest": [{"text": "a b", "score": -1.5}]},
+        {"start": 2.5, "end": 3, "text": "", "confidence": None, "nbest": []}]
+
+
+@pytest.mark.parametrize(("name", "expected"), [
+    ("text", ""), ("srt", ""), ("vtt", "WEBVTT\n"), ("ctm", "")])
+def test_nothing_said(name, expected):
+    assert FORMATS[name].render(Transcript("a.wav", 1.0, [])) == expected
+
+
+def test_a_file_name_with_spaces_stays_one_ctm_field():
+    transcript = transcript_of([word("a", 0.5, 1)], file="my talks/a  new talk.final.wav")
+    assert ctm(transcript) == "a_new_talk.final 1 0.500 0.500 a 0.5000\n"
+
+
+def test_vtt_escapes_what_would_be_markup():
+    assert "&lt;b&gt; &amp;" in vtt(transcript_of([word("<b>", 0, 1), word("&", 1, 2)]))
+
+
+def test_lists_of_formats():
+    assert parse_formats(["text"]) == ["text"]
+    assert parse_formats(["srt, json", "text,srt"]) == ["srt", "json", "text"]
+    with pytest.raises(AsrError, match="no format named 'doc'; known: text, json, srt, vtt, ctm"):
+        parse_formats(["text,doc"])
