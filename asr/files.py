@@ -20,6 +20,12 @@ def cannot_write(path: Path, error: OSError) -> AsrError:
                     "another place")
 
 
+def _beside(path: Path, ending: str) -> Path:
+    if not path.name:
+        raise AsrError(f"cannot write {path}: name a file or folder of its own")
+    return path.with_name(f".{path.name}.{os.getpid()}.{ending}")
+
+
 @contextmanager
 def atomic_write(path: Path, binary: bool = False) -> Iterator[IO]:
     """Open a temporary file beside `path` and rename it there once the block succeeds.
@@ -29,7 +35,7 @@ def atomic_write(path: Path, binary: bool = False) -> Iterator[IO]:
     AsrError
         The folder cannot be made or written to, or the disk is full. Nothing is left behind.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    temporary = _beside(path, "partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb" if binary else "w", encoding=None if binary else "utf-8") as file:
@@ -57,14 +63,14 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     """
     if path.is_file():
         raise AsrError(f"{path}: a file is where the folder should go; choose another place")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    temporary = _beside(path, "partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir()
         yield temporary
         if path.exists():
-            old = path.with_name(f".{path.name}.{os.getpid()}.old")
+            old = _beside(path, "old")
             path.rename(old)
             temporary.rename(path)
             shutil.rmtree(old)

@@ -107,6 +107,14 @@ def test_a_file_in_the_way_of_a_folder(tmp_path):
     assert names(tmp_path) == ["x"]
 
 
+@pytest.mark.parametrize("opener", [atomic_write, atomic_folder])
+@pytest.mark.parametrize("path", [".", "/"])
+def test_no_name_to_write_to(tmp_path, monkeypatch, opener, path):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(AsrError, match="name a file or folder of its own"), opener(Path(path)):
+        pass
+
+
 def test_folder_is_replaced_as_a_whole(tmp_path):
     for name in ("first", "second"):
         with atomic_folder(tmp_path / "store") as folder:
