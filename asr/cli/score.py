@@ -4,11 +4,13 @@ from typing import Literal
 
 import click
 
+from asr.text.normalise import NORMALISERS
+
 
 @click.command()
 @click.argument("reference", metavar="REF", type=click.Path(path_type=Path))
 @click.argument("hypothesis", metavar="HYP", type=click.Path(path_type=Path))
-@click.option("--normaliser", type=click.Choice(["none", "librispeech"]), default="none",
+@click.option("--normaliser", type=click.Choice(list(NORMALISERS)), default="none",
               show_default=True, help="Applied to both sides before they are compared.")
 @click.option("--missing", type=click.Choice(["error", "deletions"]), default="error",
               show_default=True, help="What a reference without hypothesis is.")
