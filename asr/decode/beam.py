@@ -279,7 +279,7 @@ def _settle(trie: _Trie, nodes: int, now: _Beam, size: int, then: _Beam, count: 
 def _search(log_posteriors: np.ndarray, limits: _Limits, scorer: Any) -> tuple:
     """Parents and units of the trie; nodes, acoustic and added scores of the final beam."""
     frames, symbols = log_posteriors.shape
-    trie = _new_trie(1 + frames * limits.width)
+    trie = _new_trie(1 + frames * limits.width)  # what is never touched takes no memory
     _set_node(trie, _ROOT, _ROOT, BLANK, scorer.start, 0.0)
     now, then = _new_beam(2 * limits.width), _new_beam(2 * limits.width)
     _put(now, 0, _ROOT, 0.0, -np.inf, 0.0)

@@ -1,0 +1,151 @@
+import math
+
+import numpy as np
+import pytest
+from ctc_reference import peaky_posteriors, random_posteriors
+from hypothesis import given
+from hypothesis import strategies as st
+
+from asr.config import parse_config
+from asr.decode.config import DecodeConfig
+from asr.decode.hypotheses import decode_posteriors
+from asr.errors import AsrError
+from asr.text.units import CharacterUnits
+
+UNITS = CharacterUnits(["<blank>", "|", "a", "b"])
+GREEDY, BEAM = DecodeConfig(search="greedy"), DecodeConfig()
+
+
+def rows(text, sure=0.97):
+    """A frame for each character: `_` is the blank."""
+    posteriors = np.full((len(text), 4), (1 - sure) / 3)
+    posteriors[np.arange(len(text)), ["_|ab".index(c) for c in text]] = sure
+    return np.log(posteriors).astype(np.float32)
+
+
+def decode(log_posteriors, config=BEAM, shift=0.5):
+    return next(decode_posteriors(["u"], [log_posteriors], UNITS, shift, config, threads=1))
+
+
+@pytest.mark.parametrize("config", [GREEDY, BEAM])
+def test_words_and_times(config):
+    hypothesis = decode(rows("_aa_b_||_b|"), config)
+    assert hypothesis.id == "u"
+    assert hypothesis.text == "ab b"
+    assert [(word.text, word.start, word.end) for word in hypothesis.words] == [
+        ("ab", 0.5, 2.5), ("b", 4.5, 5.0)]
+    assert [word.confidence for word in hypothesis.words] == pytest.approx([0.97, 0.97])
+    assert hypothesis.nbest == []
+
+
+@pytest.mark.parametrize("config", [GREEDY, BEAM])
+def test_confidence_is_of_the_weakest_unit_at_its_best_frame(config):
+    log_posteriors = rows("aabb|b")
+    log_posteriors[0] = np.log([0.3, 0.1, 0.5, 0.1])  # the other frame of this a is surer
+    log_posteriors[2] = np.log([0.1, 0.1, 0.2, 0.6])
+    log_posteriors[3] = np.log([0.1, 0.1, 0.1, 0.7])
+    hypothesis = decode(log_posteriors, config)
+    assert [word.confidence for word in hypothesis.words] == pytest.approx([0.7, 0.97])
+    assert hypothesis.confidence == pytest.approx((0.7 + 0.97) / 2)
+
+
+def test_scores():
+    log_posteriors = np.log(np.array([[0.4, 0, 0.6, 0], [0.4, 0, 0.6, 0]]) + 1e-12
+                            ).astype(np.float32)
+    assert decode(log_posteriors, GREEDY).score == pytest.approx(math.log(0.36))
+    assert decode(log_posteriors, BEAM).score == pytest.approx(math.log(0.84))
+
+
+@pytest.mark.parametrize("config", [GREEDY, DecodeConfig(nbest=3)])
+@pytest.mark.parametrize("text", ["", "____", "|", "_||_|"])
+def test_nothing_said_nothing_written(text, config):
+    hypothesis = decode(rows(text), config)
+    assert hypothesis.text == ""
+    assert hypothesis.words == []
+    assert hypothesis.confidence is None
+
+
+def test_nbest_lists_different_texts_in_order():
+    log_posteriors = random_posteriors(3, 12, 4, spread=1.0)
+    hypothesis = decode(log_posteriors, DecodeConfig(beam=200, nbest=20))
+    texts = [alternative.text for alternative in hypothesis.nbest]
+    scores = [alternative.score for alternative in hypothesis.nbest]
+    assert len(texts) == len(set(texts)) == 20
+    assert scores == sorted(scores, reverse=True)
+    assert (texts[0], scores[0]) == (hypothesis.text, hypothesis.score)
+
+
+def test_nbest_may_be_shorter():
+    assert len(decode(rows("a", sure=1 - 1e-9), DecodeConfig(nbest=5)).nbest) == 1
+
+
+@given(st.integers(0, 10**6), st.integers(0, 80), st.booleans(),
+       st.sampled_from([0.01, 0.02, 0.03, 0.04, 1 / 3]))
+def test_times_run_on_within_the_audio(seed, frames, greedy, shift):
+    hypothesis = decode(random_posteriors(seed, frames, 4), GREEDY if greedy else BEAM, shift)
+    assert " ".join(word.text for word in hypothesis.words) == hypothesis.text
+    times = [time for word in hypothesis.words for time in (word.start, word.end)]
+    assert times == sorted(times)
+    assert all(word.start < word.end for word in hypothesis.words)
+    assert all(0 <= time <= frames * shift + 1e-6 for time in times)
+    assert all(0 < word.confidence <= 1 for word in hypothesis.words)
+
+
+def test_threads_change_nothing_and_order_is_kept():
+    ids = [f"u{i}" for i in range(40)]
+    log_posteriors = [random_posteriors(i, 10 + 7 * (i * 13 % 17), 4) for i in range(40)]
+    results = [list(decode_posteriors(ids, log_posteriors, UNITS, 0.02,
+                                      DecodeConfig(nbest=4), threads)) for threads in (1, 2, 5)]
+    assert [hypothesis.id for hypothesis in results[0]] == ids
+    assert results[0] == results[1] == results[2]
+
+
+def test_few_utterances_are_in_flight():
+    taken = []
+
+    def source():
+        for i in range(1_000):
+            taken.append(i)
+            yield rows("ab")
+    decoded = decode_posteriors([str(i) for i in range(1_000)], source(), UNITS, 0.02, BEAM, 2)
+    assert next(decoded).text == "ab"
+    assert len(taken) < 20
+
+
+def test_long_utterance():
+    labels = np.random.default_rng(0).integers(1, 4, 1_500).tolist()
+    hypothesis = decode(peaky_posteriors(labels, 5_000, 4))
+    assert hypothesis.text == UNITS.decode(labels)
+
+
+@pytest.mark.parametrize(("log_posteriors", "message"), [
+    (np.log(np.array([[0.25] * 4, [np.nan] * 4], np.float32)), r"utterance u: frame 1 .*nan"),
+    (np.zeros((3, 4), np.float32), r"utterance u: frame 0 .*sum is 4, not 1"),
+    (np.full((3, 4), 1e9, np.float32), r"utterance u: frame 0 .*sum is inf"),
+    (np.full((3, 4), -np.inf, np.float32), r"utterance u: frame 0 .*sum is 0"),
+    (random_posteriors(0, 3, 5), r"utterance u: .*\(3, 5\) do not fit 4 units"),
+    (np.zeros(4, np.float32), r"utterance u: .*\(4,\) do not fit"),
+])
+@pytest.mark.parametrize("config", [GREEDY, BEAM])
+def test_what_are_no_posteriors_is_named(log_posteriors, message, config):
+    with pytest.raises(AsrError, match=message):
+        decode(log_posteriors, config)
+
+
+def test_other_layouts_of_the_array_give_the_same():
+    log_posteriors = random_posteriors(1, 30, 4)
+    assert decode(np.asfortranarray(log_posteriors.astype(np.float64))) == decode(log_posteriors)
+
+
+@pytest.mark.parametrize(("values", "message"), [
+    ({"nbest": 17}, "nbest"),
+    ({"search": "greedy", "nbest": 2}, "nbest"),
+    ({"beam": 0}, "beam"),
+    ({"threshold": 0}, "threshold"),
+    ({"min_posterior": 1.0}, "min_posterior"),
+    ({"search": "viterbi"}, "search"),
+    ({"beem": 3}, "beem.*did you mean `beam`"),
+])
+def test_configuration_out_of_range(values, message):
+    with pytest.raises(AsrError, match=message):
+        parse_config(DecodeConfig, values, "conf.yaml")
