@@ -1,0 +1,14 @@
+import pytest
+from dummies import write_speech
+from hypothesis import settings
+
+settings.register_profile("patient", deadline=None)  # first examples wait for compilers and files
+settings.load_profile("patient")
+
+
+@pytest.fixture(scope="session")
+def stores(tmp_path_factory):
+    """Folders of a training store with two speeds, and of a development store."""
+    folder = tmp_path_factory.mktemp("stores")
+    return (write_speech(folder / "train", 40, seed=1, speeds=(0.9, 1.0)),
+            write_speech(folder / "dev", 11, seed=2))

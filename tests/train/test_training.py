@@ -1,0 +1,189 @@
+"""Whole trainings on small stores, in processes of their own where they are killed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+from dummies import TINY, write_speech
+
+from asr.config import load_config
+from asr.errors import AsrError
+from asr.model.bundle import load_bundle
+from asr.train.config import TrainConfig
+from asr.train.stage import train_model
+
+THREADS = torch.get_num_threads()
+
+
+def config(*overrides):
+    return load_config(TrainConfig, None, [*TINY, *overrides])
+
+
+def command(folder, stores, *arguments, launch=("-m", "asr")):
+    return [sys.executable, *launch, "train", str(folder), "--train", str(stores[0]),
+            "--dev", str(stores[1]), *TINY, *arguments]
+
+
+def run(*arguments, **options):
+    return subprocess.run(command(*arguments), capture_output=True, text=True, timeout=300,
+                          **options)
+
+
+def metrics(folder):
+    """The records, without what depends on the clock."""
+    records = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    return [{k: v for k, v in r.items() if k not in ("seconds", "hours_per_hour", "waiting")}
+            for r in records]
+
+
+def weights(folder):
+    return (folder / "bundle" / "model.safetensors").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(stores, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("whole") / "model"
+    train_model(folder, *stores, config("epochs=4"), resume=False)
+    return folder
+
+
+def test_it_learns(stores, tmp_path):
+    settings = config("epochs=25", "batch_seconds=3", "model.units=48", "model.dropout=0",
+                      "spec_augment.time_masks_per_second=0")
+    train_model(tmp_path / "model", *stores, settings, resume=False)
+    history = metrics(tmp_path / "model")
+    assert history[-1]["dev_wer"] < 0.1
+    assert history[-1]["dev_loss"] < history[0]["dev_loss"] / 5
+    assert load_bundle(tmp_path / "model" / "bundle").config.provenance["seed"] == 5
+
+
+def test_the_folder_tells_the_whole_story(uninterrupted):
+    assert [r["epoch"] for r in metrics(uninterrupted)] == [1, 2, 3, 4]
+    assert (uninterrupted / "curves.png").read_bytes().startswith(b"\x89PNG")
+    assert list((uninterrupted / "tensorboard").iterdir())
+    assert sorted(p.name for p in (uninterrupted / "weights").iterdir()) == [
+        "epoch-0003.safetensors", "epoch-0004.safetensors"]
+
+
+def test_a_second_run_gives_the_same_bits(uninterrupted, stores, tmp_path):
+    train_model(tmp_path / "model", *stores, config("epochs=4"), resume=True)
+    assert weights(tmp_path / "model") == weights(uninterrupted)
+    assert metrics(tmp_path / "model") == metrics(uninterrupted)
+
+
+def wait_for(condition, process):
+    while process.poll() is None and not condition():
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("blow", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_killed_and_resumed_gives_the_same_bits(blow, uninterrupted, stores, tmp_path):
+    folder = tmp_path / "model"
+    # A checkpoint after every batch, so that SIGKILL too finds one in the middle of an epoch.
+    arguments = ("epochs=4", "checkpoint_minutes=1e-9")
+    process = subprocess.Popen(command(folder, stores, *arguments), stderr=subprocess.PIPE,
+                               stdout=subprocess.PIPE, text=True)
+    wait_for(lambda: (folder / "metrics.jsonl").exists(), process)
+    time.sleep(0.05)
+    process.send_signal(blow)
+    _, said = process.communicate(timeout=120)
+    if process.returncode == 0:
+        pytest.skip("it was through before the signal came")
+    if blow == signal.SIGKILL:
+        assert process.returncode == -signal.SIGKILL
+    else:
+        assert process.returncode == 128 + blow
+        assert "--resume goes on from here" in said
+        assert "Traceback" not in said
+    assert not (folder / "bundle").exists()
+    again = run(folder, stores, *arguments, "--resume")
+    assert again.returncode == 0, again.stderr
+    assert metrics(folder) == metrics(uninterrupted)
+    assert weights(folder) == weights(uninterrupted)
+
+
+def test_torchrun_gives_the_loss_curve_of_one_process(stores, tmp_path):
+    """With the same global batch; 3 processes do not divide the batches evenly."""
+    one = run(tmp_path / "one", stores, "epochs=3", "precision=float32")
+    assert one.returncode == 0, one.stderr
+    for count in (2, 3):
+        folder = tmp_path / str(count)
+        launch = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(count),
+                  "-m", "asr")
+        many = subprocess.run(
+            command(folder, stores, "epochs=3", "precision=float32", launch=launch),
+            capture_output=True, text=True, timeout=300, env=os.environ | {"OMP_NUM_THREADS": "1"})
+        assert many.returncode == 0, many.stderr
+        for a, b in zip(metrics(tmp_path / "one"), metrics(folder), strict=True):
+            assert b["train_loss"] == pytest.approx(a["train_loss"], rel=1e-3)
+            assert b["dev_loss"] == pytest.approx(a["dev_loss"], rel=1e-2)
+
+
+def test_bfloat16_loses_nothing(stores, tmp_path):
+    final = []
+    for precision in ("float32", "bfloat16"):
+        train_model(tmp_path / precision, *stores, config("epochs=8", f"precision={precision}"),
+                    resume=False)
+        final.append(metrics(tmp_path / precision)[-1]["train_loss"])
+    assert final[1] == pytest.approx(final[0], rel=0.15)
+
+
+def test_a_finished_training_is_not_overwritten(uninterrupted, stores):
+    with pytest.raises(AsrError, match="--resume"):
+        train_model(uninterrupted, *stores, config("epochs=4"), resume=False)
+
+
+def test_resume_refuses_other_settings_and_other_data(uninterrupted, stores, tmp_path):
+    with pytest.raises(AsrError, match=r"epochs=4, not 5; model\.dropout=0\.2, not 0\.1"):
+        train_model(uninterrupted, *stores, config("epochs=5", "model.dropout=0.1"), resume=True)
+    other = write_speech(tmp_path / "other", 40, seed=9, speeds=(0.9, 1.0))
+    with pytest.raises(AsrError, match="other training data"):
+        train_model(uninterrupted, other, stores[1], config("epochs=4"), resume=True)
+
+
+def test_a_damaged_checkpoint_is_named(stores, tmp_path):
+    tmp_path.joinpath("checkpoint.pt").write_bytes(b"not a checkpoint")
+    with pytest.raises(AsrError, match="damaged checkpoint"):
+        train_model(tmp_path, *stores, config(), resume=True)
+
+
+def test_unfit_utterances_are_refused_or_dropped_and_counted(stores, tmp_path, capsys):
+    store = write_speech(tmp_path / "train", 0, seed=3, texts=["one two", "", "ten", "six"])
+    with pytest.raises(AsrError, match=r"1 of 4 entries unfit for CTC \(3-1: 0 frames needed"):
+        train_model(tmp_path / "a", store, stores[1], config("epochs=1"), resume=False)
+    assert not (tmp_path / "a").exists()
+    train_model(tmp_path / "b", store, stores[1], config("epochs=1", "unfit=drop"), resume=False)
+    said = capsys.readouterr().err
+    assert "1 of 4 entries unfit" in said and "dropped" in said and "3 utterances" in said
+
+
+def test_a_loss_that_is_not_finite_ends_it_and_names_the_batch(stores, tmp_path):
+    with pytest.raises(AsrError, match=r"epoch 1: loss nan.* in the batch of 1-\d+"):
+        train_model(tmp_path / "m", *stores, config("epochs=3", "learning_rate=1e30"),
+                    resume=False)
+    assert not (tmp_path / "m" / "bundle").exists()
+
+
+def test_early_stop_and_best_average(stores, tmp_path):
+    settings = config("epochs=50", "early_stop=2", "average.of=best")
+    train_model(tmp_path / "m", *stores, settings, resume=False)
+    history = metrics(tmp_path / "m")
+    wers = [r["dev_wer"] for r in history]
+    assert len(history) < 50
+    assert wers.index(min(wers)) == len(wers) - 3
+    assert len(list((tmp_path / "m" / "weights").iterdir())) == 2
+
+
+@pytest.mark.parametrize(("override", "message"), [
+    ("model.lairs=4", "did you mean `model.layers`"), ("epochs=many", "epochs"),
+    ("epochs=0", "epochs"), ("model=3", "model"), ("nonsense", "key=value")])
+def test_bad_settings_are_one_line_and_exit_2(stores, tmp_path, override, message):
+    result = run(tmp_path / "m", stores, override)
+    assert result.returncode == 2
+    assert message in result.stderr and result.stderr.count("\n") == 1
+    assert not (tmp_path / "m").exists()
