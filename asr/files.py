@@ -6,8 +6,9 @@ import os
 import shutil
 import tarfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import IO
 
@@ -51,19 +52,28 @@ def atomic_write(path: Path, binary: bool = False) -> Iterator[IO]:
 
 
 @contextmanager
-def atomic_folder(path: Path) -> Iterator[Path]:
+def atomic_folder(path: Path, patterns: Collection[str]) -> Iterator[Path]:
     """Give a temporary folder beside `path` and rename it there once the block succeeds.
 
-    An existing folder at `path` is replaced as a whole.
+    Parameters
+    ----------
+    patterns : collection of str
+        Names that such a folder may hold (`*.flac`). An existing one with nothing else in it is
+        replaced as a whole; any other is somebody's own and is left alone.
 
     Raises
     ------
     AsrError
-        The folder cannot be written, or a file is in its place. Nothing is left behind.
+        The folder cannot be written, holds other files, or a file is in its place. Nothing is
+        left behind.
     """
+    temporary = _beside(path, "partial")
     if path.is_file():
         raise AsrError(f"{path}: a file is where the folder should go; choose another place")
-    temporary = _beside(path, "partial")
+    others = sorted(entry.name for entry in (path.iterdir() if path.is_dir() else ())
+                    if not any(fnmatch(entry.name, pattern) for pattern in patterns))
+    if others:
+        raise AsrError(f"{path} holds other files ({others[0]}); choose a folder of its own")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(temporary, ignore_errors=True)

@@ -67,7 +67,7 @@ def test_folder_on_a_full_disk_leaves_the_old_one(tmp_path):
     path = tmp_path / "store"
     path.mkdir()
     (path / "old").touch()
-    with pytest.raises(AsrError, match="No space left"), atomic_folder(path) as folder:
+    with pytest.raises(AsrError, match="No space left"), atomic_folder(path, ["old"]) as folder:
         (folder / "new").touch()
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     assert names(tmp_path) == ["store"]
@@ -79,11 +79,15 @@ def test_read_only_folder(tmp_path):
     tmp_path.chmod(0o500)
     with pytest.raises(AsrError, match="Permission denied"), atomic_write(tmp_path / "x") as file:
         file.write("text")
-    with pytest.raises(AsrError, match="Permission denied"), atomic_folder(tmp_path / "y"):
+    with pytest.raises(AsrError, match="Permission denied"), atomic_folder(tmp_path / "y", ()):
         pass
 
 
-@pytest.mark.parametrize("opener", [atomic_write, atomic_folder])
+def open_folder(path):
+    return atomic_folder(path, ())
+
+
+@pytest.mark.parametrize("opener", [atomic_write, open_folder])
 def test_read_only_folder_by_its_error(tmp_path, monkeypatch, opener):
     def refuse(self, *arguments, **options):
         raise PermissionError(errno.EROFS, os.strerror(errno.EROFS))
@@ -99,7 +103,7 @@ def test_a_file_in_the_way_of_a_folder(tmp_path):
     with pytest.raises(AsrError, match="cannot write"), atomic_write(tmp_path / "x" / "y"):
         pass
     with pytest.raises(AsrError, match="a file is where the folder should go"), \
-            atomic_folder(tmp_path / "x"):
+            atomic_folder(tmp_path / "x", ()):
         pass
     with pytest.raises(AsrError, match="Is a directory"), atomic_write(tmp_path):
         pass
@@ -107,7 +111,7 @@ def test_a_file_in_the_way_of_a_folder(tmp_path):
     assert names(tmp_path) == ["x"]
 
 
-@pytest.mark.parametrize("opener", [atomic_write, atomic_folder])
+@pytest.mark.parametrize("opener", [atomic_write, open_folder])
 @pytest.mark.parametrize("path", [".", "/"])
 def test_no_name_to_write_to(tmp_path, monkeypatch, opener, path):
     monkeypatch.chdir(tmp_path)
@@ -117,10 +121,20 @@ def test_no_name_to_write_to(tmp_path, monkeypatch, opener, path):
 
 def test_folder_is_replaced_as_a_whole(tmp_path):
     for name in ("first", "second"):
-        with atomic_folder(tmp_path / "store") as folder:
+        with atomic_folder(tmp_path / "store", ["first"]) as folder:
             (folder / name).touch()
     assert names(tmp_path / "store") == ["second"]
     assert names(tmp_path) == ["store"]
+
+
+def test_somebodys_own_folder_is_left_alone(tmp_path):
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "frames.f16").touch()
+    (tmp_path / "home" / "thesis.tex").touch()
+    with pytest.raises(AsrError, match=r"holds other files \(thesis.tex\)"), \
+            atomic_folder(tmp_path / "home", ["*.f16"]):
+        pass
+    assert names(tmp_path / "home") == ["frames.f16", "thesis.tex"]
 
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
@@ -129,7 +143,7 @@ def test_killed_writer_leaves_no_final_file(tmp_path, how):
         import os, sys
         from pathlib import Path
         from asr.files import atomic_folder, atomic_write
-        with atomic_write(Path("x")) as file, atomic_folder(Path("y")) as folder:
+        with atomic_write(Path("x")) as file, atomic_folder(Path("y"), ()) as folder:
             file.write("half"); file.flush(); (folder / "half").touch()
             os.kill(os.getpid(), int(sys.argv[1]))
     """)

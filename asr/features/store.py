@@ -26,6 +26,7 @@ from asr.features.config import FeatureConfig
 from asr.files import atomic_folder, atomic_write, read_text
 
 FORMAT = 1
+FILES = ("store.json", "utterances.jsonl", "offsets.npy", "moments.npy", "frames.f16")
 
 
 class Entry(BaseModel):
@@ -50,7 +51,7 @@ def write_store(path: Path, config: FeatureConfig,
     ----------
     items : iterable of (Entry, np.ndarray of shape (T, F), float16)
     """
-    with atomic_folder(path) as folder:
+    with atomic_folder(path, FILES) as folder:
         offsets, sums = [0], []
         with (folder / "frames.f16").open("wb") as frames_file, \
                 (folder / "utterances.jsonl").open("w", encoding="utf-8") as entries_file:

@@ -31,6 +31,7 @@ from asr.model.network import Network
 from asr.text.units import CharacterUnits
 
 FORMAT = 1
+FILES = ("bundle.json", "model.safetensors", "units.txt", "README.md")
 _STATISTICS = "cmvn"  # name of the global statistics among the tensors
 
 
@@ -97,7 +98,7 @@ def save_bundle(path: Path, config: BundleConfig, units: CharacterUnits,
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
     if training_statistics is not None:
         tensors[_STATISTICS] = torch.from_numpy(training_statistics)
-    with atomic_folder(path) as folder:
+    with atomic_folder(path, FILES) as folder:
         (folder / "bundle.json").write_text(config.model_dump_json(indent=1) + "\n", "utf-8")
         save_file(tensors, folder / "model.safetensors")
         units.save(folder / "units.txt")

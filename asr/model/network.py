@@ -97,4 +97,4 @@ def dropout_masks(config: ModelConfig, names: list[tuple[int | str, ...]]) -> Te
         return None
     shape = (config.layers, config.width)
     kept = [generator(*name).random(shape, np.float32) >= config.dropout for name in names]
-    return torch.from_numpy(np.stack(kept, axis=1).astype(np.float32) / (1 - config.dropout))
+    return torch.from_numpy(np.stack(kept, axis=1) / np.float32(1 - config.dropout))

@@ -1,18 +1,15 @@
 """What every importer shares: what a corpus says → utterances with their lengths → manifest."""
 
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import track
-
 from asr.audio import AudioInfo, audio_info
 from asr.errors import AsrError
 from asr.manifest import Utterance, write_records
 from asr.parallel import cores, ordered_map
+from asr.progress import log, track
 from asr.text.normalise import normaliser as find_normaliser
 
 SUFFIXES = (".flac", ".wav", ".mp3", ".opus", ".ogg", ".sph", ".raw")
@@ -69,7 +66,7 @@ def complete(entries: Sequence[Entry], normaliser: str = "librispeech",
         raise AsrError(f"{len(faults):,} of {len(entries):,} utterances have no usable audio; mend "
                        f"the corpus or leave them out with --skip-unreadable: {_first(faults)}")
     for fault in faults:
-        print(f"left out: {fault}", file=sys.stderr)
+        log(f"left out: {fault}")
     if not utterances:
         raise AsrError("the corpus holds no usable utterance")
     return utterances
@@ -78,10 +75,10 @@ def complete(entries: Sequence[Entry], normaliser: str = "librispeech",
 def write_corpus(path: Path, utterances: Sequence[Utterance]) -> None:
     """Write a manifest and say on stderr what is in it."""
     write_records(path, utterances)
-    print(f"{path}: {len(utterances):,} utterances, "
-          f"{sum(u.duration for u in utterances) / 3600:.2f} h, "
-          f"{len({u.speaker for u in utterances}):,} speakers, "
-          f"{sum(len(u.text.split()) for u in utterances):,} words", file=sys.stderr)
+    log(f"{path}: {len(utterances):,} utterances, "
+        f"{sum(u.duration for u in utterances) / 3600:.2f} h, "
+        f"{len({u.speaker for u in utterances}):,} speakers, "
+        f"{sum(len(u.text.split()) for u in utterances):,} words")
 
 
 def find_audio(path: Path) -> Path:
@@ -112,8 +109,7 @@ def _headers(paths: Iterable[Path]) -> dict[Path, tuple[Path, AudioInfo] | AsrEr
 
     unique = list(dict.fromkeys(paths))
     threads = 4 * cores()  # they mostly wait for the disk
-    found = track(ordered_map(header, unique, threads), "reading headers", len(unique),
-                  console=Console(stderr=True), disable=not sys.stderr.isatty())
+    found = track(ordered_map(header, unique, threads), "reading headers", len(unique))
     return dict(zip(unique, found, strict=True))
 
 

@@ -71,7 +71,7 @@ def fetch_librispeech(corpus: Path, subset: str, base: str = OPENSLR) -> None:
     archive = root / f"{subset}.tar.gz"
     fetch(f"{base}/{resource}/{subset}.tar.gz", archive, checksum)
     print(f"unpacking {archive}", file=sys.stderr)
-    with atomic_folder(root / subset) as folder:
+    with atomic_folder(root / subset, ()) as folder:
         extract_tar(archive, folder)
         _hoist(folder, subset, archive)
 

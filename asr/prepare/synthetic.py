@@ -157,7 +157,7 @@ def make_corpus(out_dir: Path, seed: int = 0) -> None:
              for part, size in SENTENCES.items()
              for number, voice in zip(range(size), itertools.cycle(voices[part]), strict=False)]
     audio = out_dir / "audio" / "synthetic"
-    with atomic_folder(audio) as folder:
+    with atomic_folder(audio, ("*+*",)) as folder:
         durations = _speak_all(lines, folder)
     for part in SENTENCES:
         write_records(out_dir / f"{part}.jsonl", (
@@ -172,7 +172,7 @@ def draw_voices(rng: random.Random) -> dict[str, list[Voice]]:
     variants = rng.sample(VARIANTS, len(VARIANTS))
     parts = {part: [variants.pop() for _ in range(n)] for part, n in HELD_OUT_VARIANTS.items()}
     parts["train"] = variants
-    return {part: [Voice(accent, variant, rate=rng.randint(120, 200), pitch=rng.randint(25, 75),
+    return {part: [Voice(accent, variant, rate=rng.randint(110, 180), pitch=rng.randint(25, 75),
                          range=rng.randint(30, 70))
                    for variant in part_variants
                    for accent in rng.sample(ACCENTS, ACCENTS_PER_VARIANT)]

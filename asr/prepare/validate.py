@@ -1,14 +1,10 @@
 """Find what is wrong with a manifest and its audio before training does."""
 
 import math
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-
-from rich.console import Console
-from rich.progress import track
 
 from asr.audio import audio_info, read_audio
 from asr.errors import AsrError
@@ -16,6 +12,7 @@ from asr.features.config import FeatureConfig
 from asr.files import read_lines
 from asr.manifest import Utterance, parse_record
 from asr.parallel import cores, ordered_map
+from asr.progress import track
 from asr.text.normalise import normaliser as find_normaliser
 from asr.text.units import WORD_BOUNDARY, CharacterUnits, frames_needed
 
@@ -73,8 +70,7 @@ def validate_manifest(path: Path, units: CharacterUnits | None = None, frame_shi
                                 users[utterance.audio] > 1, decode)]
         return [Fault(line, utterance.id, kind, reason) for kind, reason in found]
 
-    checked = track(ordered_map(check, utterances, cores()), "checking", len(utterances),
-                    console=Console(stderr=True), disable=not sys.stderr.isatty())
+    checked = track(ordered_map(check, utterances, cores()), "checking", len(utterances))
     faults.extend(fault for found in checked for fault in found)
     return sorted(faults, key=lambda fault: fault.line)
 

@@ -14,7 +14,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from asr.errors import AsrError
 from asr.files import atomic_folder
 from asr.score import statistics
 from asr.score.align import Counts, Score
@@ -58,14 +57,8 @@ def write_report(report: Report, folder: Path) -> None:
 
     An earlier report there is replaced; a folder that holds anything else is an `AsrError`.
     """
-    folder = folder.resolve()
-    if folder.is_dir():
-        others = sorted(path.name for path in folder.iterdir() if path.name not in FILES)
-        if others:
-            raise AsrError(f"{folder} holds other files ({others[0]}); give the report a folder "
-                           "of its own")
     score = report.score
-    with atomic_folder(folder) as new:
+    with atomic_folder(folder.resolve(), FILES) as new:
         (new / "report.txt").write_text(text_report(report), encoding="utf-8")
         (new / "report.json").write_text(json_report(report) + "\n", encoding="utf-8")
         write_trn(new / "ref.trn", zip(score.ids, score.references, strict=True))
