@@ -76,14 +76,15 @@ decode_both() {
     asr decode "$exp/model/bundle" "$exp/features/$1" "$exp/decode/$1-beam.jsonl" --search beam
 }
 
-# Score what decode_both made against the manifest in $exp/data.
+# Score what decode_both made against the manifest in $exp/data; print the tables of error rates.
 score_both() {
     local search
     for search in greedy beam; do
         echo "$1, $search search:"
-        asr score "$exp/data/$1.jsonl" "$exp/decode/$1-$search.jsonl" --output "$exp/score/$1-$search"
+        asr score "$exp/data/$1.jsonl" "$exp/decode/$1-$search.jsonl" \
+            --output "$exp/score/$1-$search" | sed -n '1,/^$/p'
     done
-    echo "Reports: $exp/score"
+    echo "Reports, with the worst utterances: $exp/score/$1-"{greedy,beam}/report.txt
 }
 
 # Set up .venv, then run the stages from $stage to $stop_stage in order.
