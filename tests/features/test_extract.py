@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+
 import librosa
 import numpy as np
 import pytest
@@ -119,3 +123,16 @@ def test_speed_changes_length_and_pitch():
     spectrum = np.abs(np.fft.rfft(fast * np.hanning(len(fast))))
     assert spectrum.argmax() * RATE / len(fast) == pytest.approx(484, abs=1.5)
     assert change_speed(tone, 1.0) is tone
+
+
+def test_a_torchaudio_that_cannot_load_is_one_line(tmp_path):
+    """As PyPI's torchaudio beside a CPU-only torch: its library is linked against CUDA's."""
+    (tmp_path / "torchaudio").mkdir()
+    (tmp_path / "torchaudio" / "__init__.py").write_text(
+        "raise OSError('libc10_cuda.so: cannot open shared object file')")
+    result = subprocess.run(
+        [sys.executable, "-m", "asr", "features", "x.jsonl", "store"], text=True,
+        capture_output=True, env=os.environ | {"PYTHONPATH": str(tmp_path)}, check=False)
+    assert result.returncode == 2
+    assert "libc10_cuda.so" in result.stderr and "pip install" in result.stderr
+    assert result.stderr.count("\n") == 1
