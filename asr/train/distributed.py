@@ -55,6 +55,11 @@ class Processes:
             gradient.copy_(part.view_as(gradient))
         return list(tail)
 
+    def wait(self) -> None:
+        """Until every process is here."""
+        if self.world > 1:
+            dist.barrier()
+
     def close(self) -> None:
         """Leave the group."""
         if self.world > 1:

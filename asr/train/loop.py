@@ -74,12 +74,16 @@ class Trainer:
         AsrError
             The loss is no longer finite, or the largest batch does not fit into memory.
         """
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._on_signal)
-        self._try_largest_batch()
-        while self.epoch <= self.config.epochs and not should_stop(
-                [record["dev_wer"] for record in self.history], self.config.early_stop):
-            self._run_epoch()
+        before = {number: signal.signal(number, self._on_signal)
+                  for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            self._try_largest_batch()
+            while self.epoch <= self.config.epochs and not should_stop(
+                    [record["dev_wer"] for record in self.history], self.config.early_stop):
+                self._run_epoch()
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
         return self._average()
 
     def _run_epoch(self) -> None:
@@ -203,6 +207,7 @@ class Trainer:
         return self.folder / "weights" / f"epoch-{epoch:04d}.safetensors"
 
     def _average(self) -> tuple[dict[str, Tensor], Evaluation]:
+        self.processes.wait()  # until the first has written the last epoch's weights
         weights = average_weights([self._weights(epoch) for epoch in self._chosen()])
         self.network.load_state_dict(weights)
         return weights, evaluate(self.network, self.development, self.units, self.processes)
