@@ -44,9 +44,8 @@ class TrainConfig(Config):
     """Highest rate of AdamW."""
     betas: tuple[float, float] = (0.9, 0.98)
     weight_decay: float = Field(1e-2, ge=0)
-    clip: float = Field(200.0, gt=0)
-    """Longest gradient; a longer one is shortened. The loss is summed over an utterance's frames,
-    so the gradients of speech are long."""
+    clip: float = Field(5.0, gt=0)
+    """Longest gradient of the loss per label; a longer one is shortened to it."""
     schedule: ScheduleConfig = ScheduleConfig()
     spec_augment: SpecAugmentConfig = SpecAugmentConfig()
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"

@@ -30,8 +30,8 @@ class Batch:
     """One process's part of a global batch, with all that is random about it already drawn."""
 
     ids: list[str]
-    size: int
-    """Utterances of the global batch."""
+    total_labels: int
+    """Of the global batch."""
     frames: FrameBatch | None
     """None where the batch has fewer utterances than there are processes."""
     labels: Tensor
@@ -123,7 +123,7 @@ class TrainingSet:
             config.dimension, config.frame_shift)
         labels = [self.labels[i] for i in own]
         return Batch(
-            ids, len(indexes),
+            ids, sum(len(self.labels[i]) for i in indexes),
             FrameBatch.of([self.store.frames(i) for i in own], self.statistics[own])
             if own else None,
             torch.tensor([label for row in labels for label in row], dtype=torch.long),

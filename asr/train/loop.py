@@ -150,7 +150,7 @@ class Trainer:
         loss = F.ctc_loss(posteriors, batch.labels.to(device),
                           self.network.output_lengths(frames.lengths),
                           batch.label_lengths.to(device), BLANK, "sum")
-        self.scaler.scale(loss / batch.size).backward()
+        self.scaler.scale(loss / batch.total_labels).backward()
         return loss.detach()
 
     def _check_losses(self) -> None:
