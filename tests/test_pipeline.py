@@ -110,7 +110,7 @@ def test_other_rates_and_channels_are_taken(world, tmp_path):
     assert done("transcribe", "--model", world / "model/bundle", tmp_path / "wide.wav") == expected
 
 
-@pytest.mark.parametrize("level", [0, 1e-6])
+@pytest.mark.parametrize("level", [0, 1e-6, 2e-5])
 def test_nothing_said_nothing_written(world, tmp_path, level):
     noise = level * np.random.default_rng(0).standard_normal(3 * RATE)
     soundfile.write(tmp_path / "silence.wav", noise, RATE)

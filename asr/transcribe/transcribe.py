@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from asr.model.bundle import Bundle
 
 _BATCH = 8  # segments that the network sees at once
-_SILENCE = 2.0 ** -15  # full scale is 1: what never reaches it would be zero in 16 bits
+_SILENCE = 2.0 ** -13  # of a full scale of 1: four 16-bit steps, which drown in the dither of one
 
 
 @dataclass(frozen=True)
@@ -73,8 +73,8 @@ def transcribe_samples(bundle: "Bundle", samples: np.ndarray, config: DecodeConf
                        ) -> list[Segment]:
     """Transcribe samples; the network runs while threads search what it has already made.
 
-    Segments of digital silence are not recognised: normalised to the loudness of speech, their
-    dither would be noise that could pass for words.
+    Segments of digital silence or the noise of its last bit are not recognised: normalised to the
+    loudness of speech, their dither would be noise that could pass for words.
 
     Parameters
     ----------
