@@ -25,8 +25,7 @@ class ModelConfig(Config):
     bidirectional: bool = True
     """One-directional networks hear only the past."""
     dropout: float = Field(0.2, ge=0, lt=1)
-    """Probability of dropping a cell's output after each recurrent layer; one mask holds for all
-    frames of an utterance (Gal & Ghahramani 2016)."""
+    """Probability of dropping a cell's output after each recurrent layer, in each frame."""
 
     @property
     def width(self) -> int:

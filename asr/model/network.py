@@ -1,5 +1,7 @@
 """The network: front end → recurrent stack → log posteriors of the units."""
 
+import math
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -54,8 +56,8 @@ class Network(nn.Module):
         lengths : Tensor, shape = (N,), int64
         statistics : Tensor, shape = (N, 2, F), float32
             Mean and reciprocal standard deviation, see `asr.features.cmvn`.
-        dropout : Tensor, shape = (layers, N, D)
-            Factors on the layers' outputs, from `dropout_masks`; None when not training.
+        dropout : Tensor, shape = (layers, T', N, D), bool
+            Which of the layers' outputs are kept, from `dropout_masks`; None when not training.
 
         Returns
         -------
@@ -76,25 +78,32 @@ class Network(nn.Module):
         turn = reversal(self.output_lengths(lengths), len(x))
         for index, layer in enumerate(self.layers):
             y = layer(x, turn)
-            x = x + (y if dropout is None else y * dropout[index])
+            x = x + (y if dropout is None else y * dropout[index] / (1 - self.config.dropout))
         return self.head(x).float().log_softmax(dim=2)
 
 
-def dropout_masks(config: ModelConfig, names: list[tuple[int | str, ...]]) -> Tensor | None:
-    """Dropout factors of a batch, a function of each utterance's name alone.
+def dropout_masks(config: ModelConfig, names: list[tuple[int | str, ...]],
+                  output_lengths: np.ndarray) -> Tensor | None:
+    """Which outputs of the recurrent layers are kept, a function of each utterance's name alone.
 
     Parameters
     ----------
     names : list of N tuples
         What `asr.randomness.generator` is keyed by, e.g. (seed, "dropout", epoch, id).
+    output_lengths : np.ndarray, shape = (N,)
+        Output frames of each utterance.
 
     Returns
     -------
-    Tensor, shape = (layers, N, D), float32
-        0 with probability p, 1 / (1 − p) otherwise; None where p is 0.
+    Tensor, shape = (layers, T', N, D), bool
+        False with probability `config.dropout` (to the nearest 1/256) and past an utterance's
+        length; None where that probability is 0.
     """
     if config.dropout == 0:
         return None
-    shape = (config.layers, config.width)
-    kept = [generator(*name).random(shape, np.float32) >= config.dropout for name in names]
-    return torch.from_numpy(np.stack(kept, axis=1) / np.float32(1 - config.dropout))
+    kept = np.zeros((config.layers, max(output_lengths), len(names), config.width), bool)
+    for column, (name, length) in enumerate(zip(names, output_lengths, strict=True)):
+        shape = (config.layers, int(length), config.width)
+        drawn = np.frombuffer(generator(*name).bytes(math.prod(shape)), np.uint8).reshape(shape)
+        kept[:, :length, column] = drawn >= round(256 * config.dropout)
+    return torch.from_numpy(kept)

@@ -66,11 +66,11 @@ class TrainingSet:
         self.statistics = statistics
         self.labels = [units.encode(text) for text in texts]
         self.lengths = store.lengths
-        outputs = network.output_lengths(torch.from_numpy(self.lengths)).numpy()
+        self.output_lengths = network.output_lengths(torch.from_numpy(self.lengths)).numpy()
         needed = np.array([frames_needed(labels) for labels in self.labels])
-        fit = (needed > 0) & (needed <= outputs)
+        fit = (needed > 0) & (needed <= self.output_lengths)
         if not fit.all():
-            self._report_unfit(np.flatnonzero(~fit), needed, outputs, unfit)
+            self._report_unfit(np.flatnonzero(~fit), needed, unfit)
         copies: dict[str, list[int]] = {}
         for index in np.flatnonzero(fit):
             copies.setdefault(store.entries[index].id, []).append(int(index))
@@ -78,11 +78,10 @@ class TrainingSet:
             raise AsrError(f"{store.path}: no utterance to train on")
         self.copies = list(copies.values())
 
-    def _report_unfit(self, rows: np.ndarray, needed: np.ndarray, outputs: np.ndarray,
-                      unfit: str) -> None:
+    def _report_unfit(self, rows: np.ndarray, needed: np.ndarray, unfit: str) -> None:
         entry = self.store.entries[rows[0]]
         first = (f"{entry.id}{'' if entry.speed == 1 else f' at speed {entry.speed:g}'}: "
-                 f"{needed[rows[0]]} frames needed, {outputs[rows[0]]} there")
+                 f"{needed[rows[0]]} frames needed, {self.output_lengths[rows[0]]} there")
         message = (f"{self.store.path}: {len(rows)} of {len(self.store)} entries unfit for CTC "
                    f"({first})")
         if unfit == "refuse":
@@ -129,7 +128,8 @@ class TrainingSet:
             torch.tensor([label for row in labels for label in row], dtype=torch.long),
             torch.tensor([len(row) for row in labels], dtype=torch.long),
             time_spans, frequency_spans,
-            dropout_masks(model, [(seed, "dropout", epoch, id) for id in ids]) if own else None)
+            dropout_masks(model, [(seed, "dropout", epoch, id) for id in ids],
+                          self.output_lengths[own]) if own else None)
 
 
 def normalised_texts(store: Store, name: str) -> list[str]:

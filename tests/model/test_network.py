@@ -174,15 +174,34 @@ def test_ctc_loss_equals_recursion_and_sum_over_all_paths(labels):
 
 
 def test_dropout_masks_are_a_function_of_the_name():
-    config = ModelConfig(dropout=0.25, layers=3, units=400)
+    config = ModelConfig(dropout=0.25, layers=3, units=40)
     names = [(0, "dropout", 1, "a"), (0, "dropout", 1, "b")]
-    masks = dropout_masks(config, names)
-    assert masks.shape == (3, 2, 800)
-    assert torch.equal(masks[:, 1:], dropout_masks(config, names[1:]))
-    assert not torch.equal(masks[:, 0], masks[:, 1])
-    assert masks.unique().tolist() == pytest.approx([0, 4 / 3])
-    assert float(masks.mean()) == pytest.approx(1, abs=0.05)
-    assert dropout_masks(ModelConfig(dropout=0), names) is None
+    masks = dropout_masks(config, names, np.array([60, 50]))
+    assert masks.shape == (3, 60, 2, 80)
+    assert torch.equal(masks[:, :50, 1:], dropout_masks(config, names[1:], np.array([50])))
+    assert not torch.equal(masks[:, :50, 0], masks[:, :50, 1])
+    assert not masks[:, 50:, 1].any()
+    for kept in (masks[:, :, 0], masks[:, :50, 1]):
+        assert float(kept.float().mean()) == pytest.approx(0.75, abs=0.02)
+    assert dropout_masks(ModelConfig(dropout=0), names, np.array([60, 50])) is None
+
+
+def test_dropout_keeps_the_expected_output():
+    """Averaged over many masks, one layer gives what it gives without dropout."""
+    model = network(layers=1)
+    model.head = nn.Identity()
+    frames, statistics = utterances([9])
+    x = torch.from_numpy(frames[0][None]).float()
+    lengths = torch.tensor([9])
+
+    def output(dropout):
+        """Log-softmax of the sum of both: compare differences, which it leaves alone."""
+        y = model(x, lengths, torch.from_numpy(statistics), dropout)
+        return y - y[..., :1]
+
+    masks = [dropout_masks(model.config, [(seed,)], np.array([3])) for seed in range(3000)]
+    mean = torch.stack([output(mask) for mask in masks]).mean(0)
+    torch.testing.assert_close(mean, output(None), atol=0.1, rtol=0)
 
 
 def test_no_frames_at_all_give_no_posteriors():
