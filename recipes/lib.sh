@@ -84,7 +84,8 @@ score_both() {
         asr score "$exp/data/$1.jsonl" "$exp/decode/$1-$search.jsonl" \
             --output "$exp/score/$1-$search" | sed -n '1,/^$/p'
     done
-    echo "Reports, with the worst utterances: $exp/score/$1-"{greedy,beam}/report.txt
+    echo "Reports, with the worst utterances:"
+    printf '  %s\n' "$exp/score/$1-"{greedy,beam}/report.txt
 }
 
 # Set up .venv, then run the stages from $stage to $stop_stage in order.
