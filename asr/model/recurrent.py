@@ -61,14 +61,16 @@ class RecurrentLayer(nn.Module):
 
 def _initialise(rnn: nn.RNNBase, units: int) -> None:
     """Orthogonal recurrent weights (Saxe et al. 2014), Glorot input weights, and an LSTM that
-    remembers at first: forget gate bias 1 (Jozefowicz et al. 2015)."""
+    remembers at first: forget gate bias 1 (Jozefowicz et al. 2015).
+
+    Each matrix as a whole, all gates together: gate by gate the weights would be twice as large,
+    and saturated gates learn slowly.
+    """
     for name, parameter in rnn.named_parameters():
         if name.startswith("weight_hh"):
-            for gate in parameter.detach().split(units):
-                nn.init.orthogonal_(gate)
+            nn.init.orthogonal_(parameter)
         elif name.startswith("weight_ih"):
-            for gate in parameter.detach().split(units):
-                nn.init.xavier_uniform_(gate)
+            nn.init.xavier_uniform_(parameter)
         else:
             nn.init.zeros_(parameter)
             if isinstance(rnn, nn.LSTM) and name.startswith("bias_ih"):
