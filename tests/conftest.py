@@ -1,3 +1,9 @@
+import os
+
+# Small networks gain nothing from threads, and lose much where other work shares the cores. Before
+# torch is imported; processes that tests start inherit it.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import pytest
 from dummies import write_speech
 from hypothesis import settings
