@@ -68,13 +68,13 @@ def atomic_folder(path: Path, patterns: Collection[str]) -> Iterator[Path]:
         left behind.
     """
     temporary = _beside(path, "partial")
-    if path.is_file():
-        raise AsrError(f"{path}: a file is where the folder should go; choose another place")
-    others = sorted(entry.name for entry in (path.iterdir() if path.is_dir() else ())
-                    if not any(fnmatch(entry.name, pattern) for pattern in patterns))
-    if others:
-        raise AsrError(f"{path} holds other files ({others[0]}); choose a folder of its own")
     try:
+        if path.is_file():
+            raise AsrError(f"{path}: a file is where the folder should go; choose another place")
+        others = sorted(entry.name for entry in (path.iterdir() if path.is_dir() else ())
+                        if not any(fnmatch(entry.name, pattern) for pattern in patterns))
+        if others:
+            raise AsrError(f"{path} holds other files ({others[0]}); choose a folder of its own")
         path.parent.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir()

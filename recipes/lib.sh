@@ -70,6 +70,13 @@ stage_number() {
     die "no stage \`$1\`; stages are: ${STAGES[*]} (or 1 to ${#STAGES[@]})"
 }
 
+# Compute the features of a manifest in $exp/data; further arguments go to `asr features`.
+features_of() {
+    need prepare "$exp/data/$1.jsonl"
+    asr features "$exp/data/$1.jsonl" "$exp/features/$1" --config "$recipe/conf/features.yaml" \
+        "${@:2}"
+}
+
 # Decode a set of $exp/features with the trained model, with both searches.
 decode_both() {
     asr decode "$exp/model/bundle" "$exp/features/$1" "$exp/decode/$1-greedy.jsonl" --search greedy

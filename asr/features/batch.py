@@ -25,7 +25,7 @@ class FrameBatch:
 
         In numpy: training calls this from a thread of its own, and a second thread in which torch
         starts OpenMP workers makes those of the first sleep between operations (libgomp spins
-        only while there are no more workers than cores), at half the speed.
+        only while there are no more workers than cores); see docs/training.md for the cost.
         """
         lengths = np.array([len(f) for f in frames])
         x = np.zeros((len(frames), lengths.max(), frames[0].shape[1]), np.float16)

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from pydantic import Field
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from asr import __version__
 from asr.config import Config, parse_config
@@ -100,7 +100,7 @@ def save_bundle(path: Path, config: BundleConfig, units: CharacterUnits,
         tensors[_STATISTICS] = torch.from_numpy(training_statistics)
     with atomic_folder(path, FILES) as folder:
         (folder / "bundle.json").write_text(config.model_dump_json(indent=1) + "\n", "utf-8")
-        save_file(tensors, folder / "model.safetensors")
+        (folder / "model.safetensors").write_bytes(save(tensors))
         units.save(folder / "units.txt")
         (folder / "README.md").write_text(_card(config, units), "utf-8")
 

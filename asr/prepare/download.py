@@ -21,6 +21,7 @@ from rich.progress import (
 from asr.errors import AsrError
 from asr.files import atomic_folder, cannot_write, extract_tar, sha256
 from asr.prepare.librispeech import has_subset, librispeech_root
+from asr.progress import log
 
 OPENSLR = "https://www.openslr.org/resources"
 ARCHIVES = {
@@ -70,7 +71,7 @@ def fetch_librispeech(corpus: Path, subset: str, base: str = OPENSLR) -> None:
     resource, checksum = ARCHIVES[subset]
     archive = root / f"{subset}.tar.gz"
     fetch(f"{base}/{resource}/{subset}.tar.gz", archive, checksum)
-    print(f"unpacking {archive}", file=sys.stderr)
+    log(f"unpacking {archive}")
     with atomic_folder(root / subset, ()) as folder:
         extract_tar(archive, folder)
         _hoist(folder, subset, archive)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from asr.errors import AsrError
 from asr.files import atomic_write
@@ -41,10 +41,8 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
 
 def save_weights(path: Path, weights: dict[str, torch.Tensor]) -> None:
     """Keep one epoch's weights for averaging."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    save_file({name: tensor.detach().cpu() for name, tensor in weights.items()}, partial)
-    partial.replace(path)
+    with atomic_write(path, binary=True) as file:
+        file.write(save({name: tensor.detach().cpu() for name, tensor in weights.items()}))
 
 
 def average_weights(paths: list[Path]) -> dict[str, torch.Tensor]:

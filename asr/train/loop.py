@@ -13,7 +13,6 @@ from torch import Tensor
 
 from asr.augment.spec_augment import apply_spans
 from asr.errors import AsrError
-from asr.features.config import FeatureConfig
 from asr.model.network import Network
 from asr.progress import log
 from asr.text.units import BLANK, CharacterUnits
@@ -36,9 +35,9 @@ class Trainer:
     tensorboard/ and curves.png.
     """
 
-    def __init__(self, folder: Path, config: TrainConfig, features: FeatureConfig,
-                 network: Network, units: CharacterUnits, training: TrainingSet,
-                 development: DevelopmentSet, processes: Processes) -> None:
+    def __init__(self, folder: Path, config: TrainConfig, network: Network,
+                 units: CharacterUnits, training: TrainingSet, development: DevelopmentSet,
+                 processes: Processes) -> None:
         self.folder = folder
         self.config = config
         self.units = units
@@ -47,7 +46,7 @@ class Trainer:
         self.processes = processes
         self.network = network.to(processes.device)
         self.dtype = training_dtype(config.precision, processes.device)
-        self.max_frames = round(config.batch_seconds / features.frame_shift)
+        self.max_frames = round(config.batch_seconds / training.store.config.frame_shift)
         self.optimiser = torch.optim.AdamW(
             network.parameters(), lr=0.0, betas=config.betas, weight_decay=config.weight_decay,
             fused=True)

@@ -54,7 +54,7 @@ def train_model(folder: Path, training_store: Path, development_store: Path, con
         development_data, _statistics(development_data, overall),
         normalised_texts(development_data, config.normaliser),
         _evenly(len(development_data), config.dev_utterances))
-    trainer = Trainer(folder, config, features, network, units, training, development, processes)
+    trainer = Trainer(folder, config, network, units, training, development, processes)
     if (folder / "checkpoint.pt").exists():
         trainer.resume()
     if processes.first:

@@ -20,10 +20,8 @@ stage_prepare() {
 }
 
 stage_features() {
-    need prepare "$exp/data/"{train,dev}.jsonl
-    asr features "$exp/data/train.jsonl" "$exp/features/train" --speeds 0.9,1.0,1.1 \
-        --config "$recipe/conf/features.yaml"
-    asr features "$exp/data/dev.jsonl" "$exp/features/dev" --config "$recipe/conf/features.yaml"
+    features_of train --speeds 0.9,1.0,1.1
+    features_of dev
 }
 
 stage_train() {

@@ -32,14 +32,9 @@ stage_prepare() {
 
 stage_features() {
     local part
-    for part in train "${development_sets[@]}"; do
-        need prepare "$exp/data/$part.jsonl"
-    done
-    asr features "$exp/data/train.jsonl" "$exp/features/train" --speeds 0.9,1.0,1.1 \
-        --config "$recipe/conf/features.yaml"
+    features_of train --speeds 0.9,1.0,1.1
     for part in "${development_sets[@]}"; do
-        asr features "$exp/data/$part.jsonl" "$exp/features/$part" \
-            --config "$recipe/conf/features.yaml"
+        features_of "$part"
     done
 }
 

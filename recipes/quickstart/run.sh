@@ -18,14 +18,9 @@ stage_prepare() {
 }
 
 stage_features() {
-    local part
-    need prepare "$exp/data/"{train,dev,test}.jsonl
-    asr features "$exp/data/train.jsonl" "$exp/features/train" --speeds 0.9,1.0,1.1 \
-        --config "$recipe/conf/features.yaml"
-    for part in dev test; do
-        asr features "$exp/data/$part.jsonl" "$exp/features/$part" \
-            --config "$recipe/conf/features.yaml"
-    done
+    features_of train --speeds 0.9,1.0,1.1
+    features_of dev
+    features_of test
 }
 
 stage_train() {
