@@ -12,7 +12,7 @@ class ModelConfig(Config):
 
     front_end: Literal["conv", "stack"] = "conv"
     """`conv`: two 2-d convolutions over time and frequency; `stack`: neighbouring frames side by
-    side, then a linear layer."""
+    side."""
     subsampling: int = Field(3, ge=1, le=8)
     """Feature frames per output frame."""
     channels: int = Field(32, ge=1)

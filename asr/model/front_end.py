@@ -1,7 +1,7 @@
 """Front ends: feature frames → fewer, wider frames.
 
-Shapes: N utterances, T frames, F feature values, D the network's width. Frames past an
-utterance's length are zero on entry; each front end keeps them out of the others.
+Shapes: N utterances, T frames, F feature values, D = `outputs`. Frames past an utterance's length
+are zero on entry; each front end keeps them out of the others.
 """
 
 import torch
@@ -14,21 +14,20 @@ def frame_mask(lengths: Tensor, frames: int) -> Tensor:
 
 
 class ConvFrontEnd(nn.Module):
-    """Two 2-d convolutions, each followed by ReLU, and a normalised linear layer.
+    """Two 2-d convolutions, each followed by ReLU, normalised per frame.
 
-    The first strides over time and frequency, the second over frequency. Padding is zeroed after
+    The first strides over time and frequency, the second over frequency. Padding is zeroed before
     each, so that what an utterance gets does not depend on its neighbours.
     """
 
-    def __init__(self, features: int, channels: int, subsampling: int, width: int) -> None:
+    def __init__(self, features: int, channels: int, subsampling: int) -> None:
         super().__init__()
         self.subsampling = subsampling
         reach = subsampling  # half the kernel: windows overlap by a bit more than half
         self.first = nn.Conv2d(1, channels, (2 * reach + 1, 3), (subsampling, 2), (reach, 1))
         self.second = nn.Conv2d(channels, channels, (3, 3), (1, 2), (1, 1))
-        bins = (features + 3) // 4
-        self.project = nn.Linear(channels * bins, width)
-        self.norm = nn.LayerNorm(width)
+        self.outputs = channels * ((features + 3) // 4)
+        self.norm = nn.LayerNorm(self.outputs)
 
     def output_lengths(self, lengths: Tensor) -> Tensor:
         """Frames that come out for `lengths` frames that go in."""
@@ -39,17 +38,16 @@ class ConvFrontEnd(nn.Module):
         x = torch.relu(self.first(x[:, None]))
         x = x * frame_mask(self.output_lengths(lengths), x.shape[2])[:, None, :, None]
         x = torch.relu(self.second(x))
-        return self.norm(self.project(x.transpose(1, 2).flatten(2)))
+        return self.norm(x.transpose(1, 2).flatten(2))
 
 
 class StackFrontEnd(nn.Module):
-    """`subsampling` neighbouring frames side by side, then a normalised linear layer."""
+    """`subsampling` neighbouring frames side by side."""
 
-    def __init__(self, features: int, subsampling: int, width: int) -> None:
+    def __init__(self, features: int, subsampling: int) -> None:
         super().__init__()
         self.subsampling = subsampling
-        self.project = nn.Linear(features * subsampling, width)
-        self.norm = nn.LayerNorm(width)
+        self.outputs = features * subsampling
 
     def output_lengths(self, lengths: Tensor) -> Tensor:
         """Frames that come out for `lengths` frames that go in."""
@@ -59,4 +57,4 @@ class StackFrontEnd(nn.Module):
         """Shape (N, T, F) → (N, ⌈T / subsampling⌉, D)."""
         missing = -x.shape[1] % self.subsampling
         x = nn.functional.pad(x, (0, 0, 0, missing))
-        return self.norm(self.project(x.unflatten(1, (-1, self.subsampling)).flatten(2)))
+        return x.unflatten(1, (-1, self.subsampling)).flatten(2)

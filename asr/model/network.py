@@ -29,16 +29,16 @@ class Network(nn.Module):
     def __init__(self, config: ModelConfig, features: int, symbols: int) -> None:
         super().__init__()
         self.config = config
-        width = config.width
         self.front_end: ConvFrontEnd | StackFrontEnd
         if config.front_end == "conv":
-            self.front_end = ConvFrontEnd(features, config.channels, config.subsampling, width)
+            self.front_end = ConvFrontEnd(features, config.channels, config.subsampling)
         else:
-            self.front_end = StackFrontEnd(features, config.subsampling, width)
+            self.front_end = StackFrontEnd(features, config.subsampling)
         self.layers = nn.ModuleList(
-            RecurrentLayer(config.cell, width, config.units, config.bidirectional)
-            for _ in range(config.layers))
-        self.head = nn.Linear(width, symbols)
+            RecurrentLayer(config.cell, config.width if index else self.front_end.outputs,
+                           config.units, config.bidirectional)
+            for index in range(config.layers))
+        self.head = nn.Linear(config.width, symbols)
         nn.init.zeros_(self.head.bias)
 
     def output_lengths(self, lengths: Tensor) -> Tensor:
@@ -78,7 +78,9 @@ class Network(nn.Module):
         turn = reversal(self.output_lengths(lengths), len(x))
         for index, layer in enumerate(self.layers):
             y = layer(x, turn)
-            x = x + (y if dropout is None else y * dropout[index] / (1 - self.config.dropout))
+            if dropout is not None:
+                y = y * dropout[index] / (1 - self.config.dropout)
+            x = x + y if index else y
         return self.head(x).float().log_softmax(dim=2)
 
 

@@ -44,7 +44,7 @@ class TrainConfig(Config):
     """Highest rate of AdamW."""
     betas: tuple[float, float] = (0.9, 0.98)
     weight_decay: float = Field(1e-2, ge=0)
-    clip: float = Field(5.0, gt=0)
+    clip: float = Field(1.0, gt=0)
     """Longest gradient of the loss per label; a longer one is shortened to it."""
     schedule: ScheduleConfig = ScheduleConfig()
     spec_augment: SpecAugmentConfig = SpecAugmentConfig()

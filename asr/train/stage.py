@@ -19,6 +19,7 @@ from asr.train.data import TrainingSet, normalised_texts
 from asr.train.distributed import Processes
 from asr.train.evaluate import DevelopmentSet, Evaluation
 from asr.train.loop import Trainer
+from asr.train.memory import keep_freed_memory
 
 
 def train_model(folder: Path, training_store: Path, development_store: Path, config: TrainConfig,
@@ -38,6 +39,7 @@ def train_model(folder: Path, training_store: Path, development_store: Path, con
     if (folder / "checkpoint.pt").exists() and not resume:
         raise AsrError(f"{folder}: holds a training already; go on with --resume, or choose "
                        "another folder")
+    keep_freed_memory()
     training_data = Store.open(training_store)
     development_data = Store.open(development_store, training_data.config)
     texts = normalised_texts(training_data, config.normaliser)

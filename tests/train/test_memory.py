@@ -1,0 +1,32 @@
+import platform
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = """
+from asr.train.memory import keep_freed_memory
+import numpy as np
+def pages(): return int(open("/proc/self/statm").read().split()[1])
+{call}
+x = np.ones(24 << 20, np.uint8)
+held = pages()
+del x
+print(held - pages())
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="needs glibc")
+@pytest.mark.parametrize(("call", "returned"), [("", True), ("keep_freed_memory()", False)])
+def test_freed_memory_stays(call, returned):
+    program = PROGRAM.format(call=call)
+    given_back = int(subprocess.run([sys.executable, "-c", program], capture_output=True,
+                                    text=True, check=True).stdout)
+    assert (given_back > 1000) == returned
+
+
+def test_other_c_libraries_are_left_alone(monkeypatch):
+    from asr.train import memory
+
+    monkeypatch.setattr(memory.ctypes, "CDLL", lambda _: object())
+    memory.keep_freed_memory()
