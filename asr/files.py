@@ -2,15 +2,16 @@
 
 import gzip
 import hashlib
+import lzma
 import os
 import shutil
 import tarfile
 import zlib
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from asr.errors import AsrError
 
@@ -118,6 +119,48 @@ def read_lines(path: Path) -> list[str]:
     """
     text = read_text(path)
     return text.removesuffix("\n").split("\n") if text else []
+
+
+_PACKERS: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".xz": lzma.open}
+_MAGIC: dict[bytes, Callable[..., Any]] = {b"\x1f\x8b": gzip.open, b"\xfd7zXZ\x00": lzma.open}
+
+
+@contextmanager
+def open_packed(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file's bytes for reading, unpacked if gzip or xz made it (told by its beginning).
+
+    Raises
+    ------
+    AsrError
+        It is missing, unreadable, damaged or cut off: also while it is read within the block.
+    """
+    try:
+        with path.open("rb") as file:
+            beginning = file.read(6)
+            file.seek(0)
+            for magic, unpack in _MAGIC.items():
+                if beginning.startswith(magic):
+                    with unpack(file) as unpacked:
+                        yield unpacked
+                    return
+            yield file
+    except FileNotFoundError:
+        raise AsrError(f"{path}: no such file") from None
+    except (EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError) as error:
+        raise AsrError(f"{path}: damaged or cut off ({error}); fetch or make it again") from None
+    except OSError as error:
+        raise AsrError(f"{path}: {error.strerror or error}") from None
+
+
+@contextmanager
+def atomic_write_packed(path: Path) -> Iterator[IO[bytes]]:
+    """As `atomic_write` for bytes, packed where the name ends in .gz or .xz."""
+    with atomic_write(path, binary=True) as file:
+        if path.suffix in _PACKERS:
+            with _PACKERS[path.suffix](file, "wb") as packed:
+                yield packed
+        else:
+            yield file
 
 
 def sha256(path: Path) -> str:

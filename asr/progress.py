@@ -17,8 +17,8 @@ def log(message: str) -> None:
     print(message, file=sys.stderr, flush=True)
 
 
-def track(items: Iterable[T], description: str, total: int) -> Iterator[T]:
-    """Pass `items` on and show how many of `total` have gone by."""
+def track(items: Iterable[T], description: str, total: int | None = None) -> Iterator[T]:
+    """Pass `items` on and show how many (of `total`, if that is known) have gone by."""
     if sys.stderr.isatty():
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
                    TimeRemainingColumn())
@@ -29,5 +29,5 @@ def track(items: Iterable[T], description: str, total: int) -> Iterator[T]:
     for count, item in enumerate(items):
         if time.monotonic() - last > _LINE_EVERY:
             last = time.monotonic()
-            log(f"{description}: {count} of {total}")
+            log(f"{description}: {count}{f' of {total}' if total else ''}")
         yield item

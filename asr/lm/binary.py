@@ -1,0 +1,135 @@
+"""Models as compact binary files: loaded in a fraction of a second, small enough to ship.
+
+A safetensors file with the words, and for each order the last words, the numbers of n-grams that
+begin with each, and log probabilities and back-off weights, as they are or as 8-bit codes. Codes
+are those of as many equally populated bins, each standing for the mean of what is in it.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from asr.errors import AsrError
+from asr.files import atomic_write
+from asr.lm.arpa import read_arpa, write_arpa
+from asr.lm.ngram import SPECIAL, Level, NgramModel
+
+FORMAT = "asr n-gram model 1"
+_CODES = 256
+_MANY = 255  # a number of children that does not fit into a byte is kept beside
+
+
+def load_lm(path: Path) -> NgramModel:
+    """Read a binary model (named *.lm) or an ARPA file (any other name).
+
+    Raises
+    ------
+    AsrError
+        The file is missing, damaged, or something else.
+    """
+    if path.suffix != ".lm":
+        return read_arpa(path)
+    try:
+        with safe_open(path, framework="numpy") as file:
+            if (file.metadata() or {}).get("format") != FORMAT:
+                raise AsrError(f"{path}: not written as `{FORMAT}`; make it again with asr lm "
+                               "convert")
+            return _unpack({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
+    except FileNotFoundError:
+        raise AsrError(f"{path}: no such file") from None
+    except (SafetensorError, OSError, KeyError, ValueError, IndexError) as error:
+        raise AsrError(f"{path}: damaged ({error}); make it again with asr lm convert") from None
+
+
+def save_lm(path: Path, model: NgramModel, quantise: bool = False) -> None:
+    """Write a model: binary where the name ends in .lm, else ARPA (packed for .gz and .xz).
+
+    Parameters
+    ----------
+    quantise : bool
+        8-bit probabilities and weights of n-grams longer than a word, in a binary file.
+    """
+    if path.suffix == ".lm":
+        with atomic_write(path, binary=True) as file:
+            file.write(save(_pack(model, quantise), {"format": FORMAT}))
+    elif quantise:
+        raise AsrError(f"{path}: only binary files (*.lm) can be quantised")
+    else:
+        write_arpa(path, model)
+
+
+def _pack(model: NgramModel, quantise: bool) -> dict[str, np.ndarray]:
+    words = np.frombuffer("\n".join(model.words).encode(), np.uint8)
+    tensors = {"words": words}
+    word_type = np.uint16 if len(model.words) <= 1 << 16 else np.int32
+    for order, level in enumerate(model.levels, 1):
+        values = {"log_prob": level.log_prob}
+        if order < model.order:
+            values["back_off"] = level.back_off
+        for name, array in values.items():
+            if quantise and order > 1:
+                codes, book = _quantise(array)
+                tensors[f"{name}.{order}"], tensors[f"{name}.{order}.codes"] = codes, book
+            else:
+                tensors[f"{name}.{order}"] = array
+        if order > 1:
+            tensors[f"word.{order}"] = level.word.astype(word_type)
+            children = np.bincount(level.parent, minlength=len(model.levels[order - 2].word))
+            many = np.flatnonzero(children >= _MANY)
+            tensors[f"children.{order}"] = np.minimum(children, _MANY).astype(np.uint8)
+            tensors[f"many.{order}"] = np.stack([many, children[many]]).astype(np.int32)
+    return tensors
+
+
+def _unpack(tensors: dict[str, np.ndarray]) -> NgramModel:
+    words = tensors["words"].tobytes().decode().split("\n")
+    if tuple(words[:len(SPECIAL)]) != SPECIAL or len(set(words)) < len(words):
+        raise ValueError("words")
+    levels: list[Level] = []
+    while f"log_prob.{len(levels) + 1}" in tensors:
+        order = len(levels) + 1
+        log_prob = _values(tensors, f"log_prob.{order}")
+        parent, word = np.zeros(len(words), np.int32), np.arange(len(words), dtype=np.int32)
+        if order > 1:
+            children = tensors[f"children.{order}"].astype(np.int64)
+            many, numbers = tensors[f"many.{order}"]
+            children[many] = numbers
+            word = tensors[f"word.{order}"].astype(np.int32)
+            if children.min(initial=0) < 0 or children.sum() != len(word) \
+                    or len(children) != len(levels[-1].word):
+                raise ValueError(f"children of order {order - 1}")
+            parent = np.repeat(np.arange(len(children), dtype=np.int32), children)
+            if not np.all((np.diff(word) > 0) | (np.diff(parent) > 0)):
+                raise ValueError(f"order of the {order}-grams")
+        back_off = (_values(tensors, f"back_off.{order}") if f"back_off.{order}" in tensors
+                    else np.zeros(len(word), np.float32))
+        if not len(parent) == len(word) == len(log_prob) == len(back_off) \
+                or word.min(initial=0) < 0 or word.max(initial=0) >= len(words):
+            raise ValueError(f"{order}-grams")
+        if not np.isfinite(log_prob).all() or not np.isfinite(back_off).all():
+            raise ValueError(f"probabilities of the {order}-grams")
+        levels.append(Level(parent, word, log_prob, back_off))
+    if not levels:
+        raise ValueError("no n-grams")
+    return NgramModel(words, levels)
+
+
+def _values(tensors: dict[str, np.ndarray], name: str) -> np.ndarray:
+    array = tensors[name]
+    codes: Any = tensors.get(f"{name}.codes")
+    return array if codes is None else codes[array]
+
+
+def _quantise(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Codes and what they stand for; values that are 0 (no weight) stay so."""
+    nonzero = np.sort(values[values != 0])
+    bins = np.array_split(nonzero, min(_CODES - 1, len(nonzero)) or 1)
+    book = np.array([0.0, *(b.mean(dtype=np.float64) for b in bins if len(b))], np.float32)
+    if len(book) == 1:
+        return np.zeros(len(values), np.uint8), book
+    edges = (book[1:-1] + book[2:]) / 2
+    codes = 1 + np.searchsorted(edges, values)
+    return np.where(values == 0, 0, codes).astype(np.uint8), book

@@ -1,0 +1,157 @@
+"""Back-off n-gram models as a trie in flat arrays (Katz 1987: p(w|h) = bow(h) · p(w|h'))."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+UNKNOWN, START, END = 0, 1, 2
+SPECIAL = ("<unk>", "<s>", "</s>")
+"""Words that every vocabulary begins with."""
+
+ROOT = 0  # the empty history
+_NONE = -1
+
+
+class Level(NamedTuple):
+    """All n-grams of one order, sorted by (parent, word); one element each."""
+
+    parent: np.ndarray
+    """Place of the n-gram without its last word among those of the order below, int32; 0 for
+    unigrams."""
+    word: np.ndarray
+    """Its last word, int32."""
+    log_prob: np.ndarray
+    """Natural logarithm, float32."""
+    back_off: np.ndarray
+    """Natural logarithm of its weight as a history, float32."""
+
+
+class Trie(NamedTuple):
+    """A model as compiled code sees it.
+
+    Nodes are numbered order by order: the root, then unigrams (node 1 + word), bigrams, … A node
+    that is not of the highest order is inner. A node's number is also the state of a search: the
+    longest part of what was said that the model knows as a history.
+    """
+
+    word: np.ndarray
+    log_prob: np.ndarray
+    back_off: np.ndarray  # of inner nodes
+    first_child: np.ndarray  # of inner nodes, and one more: children of i end where i+1's begin
+    suffix: np.ndarray  # node of the longest n-gram that ends this one and is shorter
+
+
+class NgramModel:
+    """A back-off model and its words.
+
+    Parameters
+    ----------
+    words : sequence of str
+        Beginning with `SPECIAL`.
+    levels : sequence of Level
+        Unigrams (all words, in order), bigrams, …
+    """
+
+    def __init__(self, words: Sequence[str], levels: Sequence[Level]) -> None:
+        self.words = list(words)
+        self.levels = list(levels)
+        self.index = {word: i for i, word in enumerate(self.words)}
+        self.trie = _trie(self.levels)
+
+    @property
+    def order(self) -> int:
+        """Words of the longest n-grams."""
+        return len(self.levels)
+
+    @property
+    def start(self) -> int:
+        """State at the beginning of a sentence."""
+        return 1 + START if self.order > 1 else ROOT
+
+    def encode(self, words: Sequence[str]) -> np.ndarray:
+        """Indices of words, int32; `UNKNOWN` for those the model does not have."""
+        return np.array([self.index.get(word, UNKNOWN) for word in words], np.int32)
+
+    def score(self, words: Sequence[str]) -> np.ndarray:
+        """Log probability of each word of a sentence and of its end.
+
+        Returns
+        -------
+        np.ndarray, shape = (len(words) + 1,), float64
+            Natural logarithms.
+        """
+        return score_words(self.trie, self.start, np.append(self.encode(words), np.int32(END)))
+
+
+@njit(nogil=True)
+def find_child(trie: Trie, node: int, word: int) -> int:
+    """The node of an inner node's n-gram with one more word, or -1."""
+    if node == ROOT:
+        return 1 + word
+    low, end = trie.first_child[node], trie.first_child[node + 1]
+    high = end
+    while low < high:
+        middle = (low + high) // 2
+        if trie.word[middle] < word:
+            low = middle + 1
+        else:
+            high = middle
+    return low if low < end and trie.word[low] == word else _NONE
+
+
+@njit(nogil=True)
+def next_word(trie: Trie, state: int, word: int) -> tuple[int, float]:
+    """The state after a word, and the word's natural log probability."""
+    log_prob = 0.0
+    node = find_child(trie, state, word)
+    while node == _NONE:
+        log_prob += trie.back_off[state]
+        state = trie.suffix[state]
+        node = find_child(trie, state, word)
+    log_prob += trie.log_prob[node]
+    return (node if node < len(trie.back_off) else trie.suffix[node]), log_prob
+
+
+@njit(nogil=True, cache=True)
+def score_words(trie: Trie, state: int, words: np.ndarray) -> np.ndarray:
+    """Log probability of each of `words` (int32) from `state` on."""
+    scores = np.empty(len(words))
+    for i, word in enumerate(words):
+        state, scores[i] = next_word(trie, state, word)
+    return scores
+
+
+@njit(nogil=True, cache=True)
+def _link(trie: Trie) -> None:
+    """Fill in `suffix`, from short n-grams to long ones."""
+    trie.suffix[ROOT] = ROOT
+    for parent in range(len(trie.back_off)):
+        for node in range(trie.first_child[parent], trie.first_child[parent + 1]):
+            if parent == ROOT:
+                trie.suffix[node] = ROOT
+                continue
+            state = trie.suffix[parent]
+            found = find_child(trie, state, trie.word[node])
+            while found == _NONE:
+                state = trie.suffix[state]
+                found = find_child(trie, state, trie.word[node])
+            trie.suffix[node] = found
+
+
+def _trie(levels: Sequence[Level]) -> Trie:
+    sizes = [1, *(len(level.word) for level in levels)]
+    first = np.cumsum(sizes)  # node of each order's first n-gram
+    nodes, inner = int(first[-1]), int(first[-2])
+    children = [np.bincount(level.parent, minlength=size)
+                for level, size in zip(levels, sizes, strict=False)]
+    trie = Trie(
+        np.concatenate([np.zeros(1, np.int32), *(level.word for level in levels)]),
+        np.concatenate([np.zeros(1, np.float32), *(level.log_prob for level in levels)]),
+        np.concatenate([np.zeros(1, np.float32), *(level.back_off for level in levels[:-1])]),
+        np.concatenate([[1], 1 + np.cumsum(np.concatenate(children))]).astype(np.int32),
+        np.empty(nodes, np.int32))
+    assert len(trie.first_child) == inner + 1 and trie.first_child[-1] == nodes
+    _link(trie)
+    return trie

@@ -1,0 +1,174 @@
+import itertools
+import random
+
+import numpy as np
+import pytest
+from kneser_ney_reference import Reference
+
+from asr.errors import AsrError
+from asr.lm.build import build
+from asr.lm.kneser_ney import count_ngrams, estimate
+from asr.lm.ngram import END, SPECIAL, START, NgramModel
+from asr.lm.prune import prune
+
+
+def sentences(number, words="abcdefgh", seed=0, longest=7):
+    """Like language in that few words are frequent, and some follow others more often."""
+    chance = random.Random(seed)
+    weights = [1 / (i + 1) for i in range(len(words))]
+    result = []
+    for _ in range(number):
+        sentence = chance.choices(words, weights, k=chance.randint(1, longest))
+        for i in range(1, len(sentence)):
+            if chance.random() < 0.5:
+                sentence[i] = words[(words.index(sentence[i - 1]) + 1) % len(words)]
+        result.append(sentence)
+    return result
+
+
+def tokens_of(text, words):
+    number = {word: i for i, word in enumerate([*SPECIAL, *words])}
+    return np.array([t for sentence in text
+                     for t in (START, *(number[w] for w in sentence), END)], np.int32)
+
+
+def estimated(text, words, order, cutoffs=None):
+    counted = count_ngrams(tokens_of(text, words), len(SPECIAL) + len(words), order)
+    return estimate(counted, cutoffs or [0] * order)
+
+
+def model_of(estimate_, words):
+    return NgramModel([*SPECIAL, *words], estimate_.levels())
+
+
+def distribution(model, history):
+    """p(w | history) of every word, from the state that the history leads to."""
+    from asr.lm.ngram import score_words
+
+    words = [w for w in model.words if w != "<s>"]
+    given = np.array([model.index[w] for w in history], np.int32)
+    begins = history[:1] == ["<s>"]
+    start = model.start if begins else 0
+    return {w: np.exp(score_words(model.trie, start,
+                                  np.append(given[begins:], np.int32(model.index[w])))[-1])
+            for w in words}
+
+
+@pytest.mark.parametrize("order", [1, 2, 3, 4])
+@pytest.mark.parametrize("number", [3, 200])
+def test_every_probability_equals_the_definition(order, number):
+    words = "abcdefgh"
+    text = sentences(number)
+    reference = Reference(text, words, order)
+    model = model_of(estimated(text, words, order), words)
+    for history in ([], ["<s>"], ["a"], ["b", "c"], ["<s>", "a"], ["h", "h", "h"],
+                    ["<s>", "a", "b"], ["a", "b", "c"]):
+        found = distribution(model, history)
+        for word, p in found.items():
+            assert p == pytest.approx(reference.probability(word, history), rel=2e-6), history
+        assert sum(found.values()) == pytest.approx(1, abs=1e-6)
+
+
+def test_counts_by_hand():
+    counts = count_ngrams(tokens_of([["a", "b"], ["a"], ["a", "b"]], "ab"), 5, 3)
+    names = [*SPECIAL, "a", "b"]
+    bigrams = {(names[counts[0].word[p]], names[w]): int(c) for p, w, c in
+               zip(counts[1].parent, counts[1].word, counts[1].occurrences, strict=True)}
+    assert bigrams == {("<s>", "a"): 3, ("a", "b"): 2, ("a", "</s>"): 1, ("b", "</s>"): 2}
+    trigrams = {(names[counts[1].word[p]], names[w]): int(c) for p, w, c in
+                zip(counts[2].parent, counts[2].word, counts[2].occurrences, strict=True)}
+    assert trigrams == {("a", "b"): 2, ("a", "</s>"): 1, ("b", "</s>"): 2}
+    assert [names[counts[0].word[counts[1].parent[s]]] for s in counts[2].suffix] \
+        == ["a", "a", "b"]
+
+
+@pytest.mark.parametrize("cutoffs", [[0, 0, 1], [0, 1, 1], [0, 1, 2, 3]])
+def test_cutoffs_leave_proper_distributions(cutoffs):
+    words = "abcdefgh"
+    text = sentences(200)
+    whole = estimated(text, words, len(cutoffs))
+    cut = estimated(text, words, len(cutoffs), cutoffs)
+    assert len(cut.counts[-1].word) < len(whole.counts[-1].word)
+    assert cut.counts[-1].occurrences.min() > cutoffs[-1]
+    model = model_of(cut, words)
+    for history in itertools.product(["<s>", *words], words):
+        assert sum(distribution(model, list(history)).values()) == pytest.approx(1, abs=1e-5)
+
+
+def divergence(before, after, shares, words):
+    """D(before || after) of Stolcke 1998, eq. 2, summed over every history and word."""
+    total = 0.0
+    for history, share in shares.items():
+        p, q = distribution(before, list(history)), distribution(after, list(history))
+        total += share * sum(p[w] * np.log(p[w] / q[w]) for w in p)
+    return total
+
+
+def test_pruning_drops_just_the_bigrams_that_cost_little():
+    """Each bigram is dropped alone and the divergence summed in full."""
+    words = "abcd"
+    text = sentences(60, words)
+    model = estimated(text, words, 2)
+    tokens = sum(len(s) + 1 for s in text)
+    counts = model.counts[0].occurrences
+    shares = {(name,): counts[i] / tokens for i, name in enumerate([*SPECIAL, *words])
+              if name not in ("</s>", "<unk>")}
+    from asr.lm.prune import _weights
+
+    costs = []
+    for i in range(len(model.counts[1].word)):
+        kept = [np.ones(len(c.word), bool) for c in model.counts]
+        kept[1][i] = False
+        one_less = model._replace(back_offs=_weights(model.counts, model.log_probs, kept))
+        costs.append(divergence(model_of(model, words), model_of(one_less.only(kept), words),
+                                shares, words))
+    costs = np.expm1(costs)
+    names = list(zip(model.counts[1].parent, model.counts[1].word, strict=True))
+    for threshold in np.quantile(costs, [0.2, 0.5, 0.8]):
+        pruned = prune(model, float(threshold) * (1 + 1e-6))
+        left = set(zip(pruned.counts[1].parent, pruned.counts[1].word, strict=True))
+        assert left == {name for name, cost in zip(names, costs, strict=True)
+                        if cost > threshold * (1 + 1e-6)}
+
+
+@pytest.mark.parametrize("threshold", [1e-4, 1e-3, 1e-2, 1.0])
+def test_pruned_models_sum_to_one_and_shrink(threshold):
+    words = "abcdefgh"
+    model = estimated(sentences(300), words, 3)
+    pruned = prune(model, threshold)
+    assert len(pruned.counts[2].word) < len(model.counts[2].word)
+    if threshold == 1.0:
+        assert not len(pruned.counts[1].word)
+    loaded = model_of(pruned, words)
+    for history in itertools.product(["<s>", *words], words):
+        assert sum(distribution(loaded, list(history)).values()) == pytest.approx(1, abs=1e-5)
+
+
+def test_a_threshold_of_almost_nothing_keeps_the_distributions():
+    words = "abcdefgh"
+    model = estimated(sentences(300), words, 3)
+    before, after = model_of(model, words), model_of(prune(model, 1e-12), words)
+    for history in (["a"], ["<s>", "a"], ["b", "c"]):
+        p, q = distribution(before, history), distribution(after, history)
+        for word in p:
+            assert q[word] == pytest.approx(p[word], rel=1e-3)
+
+
+def test_words_out_of_the_vocabulary_are_unknown(tmp_path):
+    path = tmp_path / "text"
+    path.write_text("a b a\nb z a\n\na y\n")
+    model = build([path], 2, 2, None, [0], 0.0)
+    assert model.words == [*SPECIAL, "a", "b"]
+    assert model.score(["z"])[0] == model.score(["never"])[0] > np.log(0.1)
+    listed = tmp_path / "words"
+    listed.write_text("y\nz\n")
+    assert build([path], 2, None, listed, [0], 0.0).words == [*SPECIAL, "y", "z"]
+
+
+def test_no_text(tmp_path):
+    path = tmp_path / "text"
+    path.write_text("\n  \n")
+    with pytest.raises(AsrError, match="no text"):
+        build([path], 2, None, None, [0], 0.0)
+    with pytest.raises(AsrError, match="no such file"):
+        build([tmp_path / "none"], 2, None, None, [0], 0.0)
