@@ -7,14 +7,14 @@ seconds. Words are looked up in a hash table of the unigrams' bytes.
 import math
 import re
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
 from asr.errors import AsrError
 from asr.files import atomic_write_packed, open_packed
-from asr.lm.ngram import SPECIAL, Level, NgramModel
+from asr.lm.ngram import NONE, SPECIAL, Level, NgramModel, find_word
 from asr.progress import track
 
 MAX_ORDER = 5
@@ -74,19 +74,16 @@ def _hash(text: np.ndarray, start: int, length: int) -> np.int64:
 
 
 @njit(nogil=True)
-def _same(text: np.ndarray, a: int, b: int, length: int) -> bool:
-    return np.array_equal(text[a:a + length], text[b:b + length])
-
-
-@njit(nogil=True)
 def _find_slot(text: np.ndarray, words: _Words, start: int, length: int) -> np.int64:
     """The slot that holds a word, or the empty one where it belongs."""
     mask = len(words.slots) - 1
     slot = _hash(text, start, length) & mask
     while True:
         place = words.slots[slot]
-        if place < 0 or (words.length[place] == length
-                         and _same(text, words.start[place], start, length)):
+        if place < 0:
+            return slot
+        known = words.start[place]
+        if np.array_equal(text[known:known + words.length[place]], text[start:start + length]):
             return slot
         slot = (slot + 1) & mask
 
@@ -218,17 +215,11 @@ def _descend(first_child: np.ndarray, child_word: np.ndarray, places: np.ndarray
     Returns the first row for which there is none, or -1.
     """
     for row in range(len(places)):
-        low, end = first_child[places[row]], first_child[places[row] + 1]
-        high = end
-        while low < high:
-            middle = (low + high) // 2
-            if child_word[middle] < words[row]:
-                low = middle + 1
-            else:
-                high = middle
-        if low == end or child_word[low] != words[row]:
+        parent = places[row]
+        place = find_word(child_word, first_child[parent], first_child[parent + 1], words[row])
+        if place == NONE:
             return row
-        places[row] = low
+        places[row] = place
     return -1
 
 
@@ -358,25 +349,21 @@ class _Reader:
 
 def write_arpa(path: Path, model: NgramModel) -> None:
     """Write a model; packed where the name ends in .gz or .xz."""
+    texts: list[str] = []
     with atomic_write_packed(path) as file:
-        _write(file, model)
-
-
-def _write(file: IO[bytes], model: NgramModel) -> None:
-    file.write(b"\\data\\\n")
-    for order, level in enumerate(model.levels, 1):
-        file.write(b"ngram %d=%d\n" % (order, len(level.word)))
-    texts = [""]
-    for order, level in enumerate(model.levels, 1):
-        file.write(b"\n\\%d-grams:\n" % order)
-        words = [model.words[i] for i in level.word.tolist()]
-        texts = words if order == 1 else [
-            f"{texts[parent]} {word}"
-            for parent, word in zip(level.parent.tolist(), words, strict=True)]
-        log_probs = (level.log_prob.astype(np.float64) / _LN10).tolist()
-        back_offs = (level.back_off.astype(np.float64) / _LN10).tolist()
-        lines = (f"{p:.7g}\t{text}" + (f"\t{b:.7g}\n" if b else "\n")
-                 for p, text, b in zip(log_probs, texts, back_offs, strict=True))
-        for line in track(lines, f"write {order}-grams", len(level.word)):
-            file.write(line.encode())
-    file.write(b"\n\\end\\\n")
+        file.write(b"\\data\\\n")
+        for order, level in enumerate(model.levels, 1):
+            file.write(b"ngram %d=%d\n" % (order, len(level.word)))
+        for order, level in enumerate(model.levels, 1):
+            file.write(b"\n\\%d-grams:\n" % order)
+            words = [model.words[i] for i in level.word.tolist()]
+            texts = words if order == 1 else [
+                f"{texts[parent]} {word}"
+                for parent, word in zip(level.parent.tolist(), words, strict=True)]
+            log_probs = (level.log_prob.astype(np.float64) / _LN10).tolist()
+            back_offs = (level.back_off.astype(np.float64) / _LN10).tolist()
+            lines = (f"{p:.7g}\t{text}" + (f"\t{b:.7g}\n" if b else "\n")
+                     for p, text, b in zip(log_probs, texts, back_offs, strict=True))
+            for line in track(lines, f"write {order}-grams", len(level.word)):
+                file.write(line.encode())
+        file.write(b"\n\\end\\\n")

@@ -1,8 +1,8 @@
 """Models as compact binary files: loaded in a fraction of a second, small enough to ship.
 
 A safetensors file with the words, and for each order the last words, the numbers of n-grams that
-begin with each, and log probabilities and back-off weights, as they are or as 8-bit codes. Codes
-are those of as many equally populated bins, each standing for the mean of what is in it.
+begin with each, and log probabilities and back-off weights, as they are or as 8-bit codes: each
+value becomes the nearest of the means of equally populated bins.
 """
 
 from pathlib import Path

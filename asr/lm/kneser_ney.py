@@ -78,7 +78,7 @@ def count_ngrams(tokens: np.ndarray, vocabulary: int, order: int) -> list[Counts
         keys = ids[places].astype(np.int64) * vocabulary + last
         by_key = np.argsort(keys)
         keys = keys[by_key]
-        first = np.concatenate([[True], keys[1:] != keys[:-1]]) if len(keys) else keys == 0
+        first = np.diff(keys, prepend=-1) != 0
         starts = np.flatnonzero(first)
         suffix = ids[places[by_key[starts]] + 1]
         number = np.empty(len(keys), np.int32)
@@ -160,8 +160,8 @@ def _adjusted_counts(counted: Sequence[Counts]) -> list[np.ndarray]:
         a = counts.occurrences
         if n + 1 < len(counted):
             a = np.where(starts, a, np.bincount(counted[n + 1].suffix, minlength=len(a)))
-        adjusted.append(a.copy())
-    adjusted[0][START] = 0
+        adjusted.append(a)
+    adjusted[0] = np.where(counted[0].word == START, 0, adjusted[0])
     return adjusted
 
 

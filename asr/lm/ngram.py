@@ -11,7 +11,7 @@ SPECIAL = ("<unk>", "<s>", "</s>")
 """Words that every vocabulary begins with."""
 
 ROOT = 0  # the empty history
-_NONE = -1
+NONE = -1
 
 
 class Level(NamedTuple):
@@ -86,32 +86,36 @@ class NgramModel:
 
 
 @njit(nogil=True)
-def find_child(trie: Trie, node: int, word: int) -> int:
-    """The node of an inner node's n-gram with one more word, or -1."""
-    if node == ROOT:
-        return 1 + word
-    low, end = trie.first_child[node], trie.first_child[node + 1]
-    high = end
+def find_word(words: np.ndarray, first: int, end: int, word: int) -> int:
+    """Where a word is in the ascending stretch `words[first:end]`, or `NONE`."""
+    low, high = first, end
     while low < high:
         middle = (low + high) // 2
-        if trie.word[middle] < word:
+        if words[middle] < word:
             low = middle + 1
         else:
             high = middle
-    return low if low < end and trie.word[low] == word else _NONE
+    return low if low < end and words[low] == word else NONE
+
+
+@njit(nogil=True)
+def _longest(trie: Trie, state: int, word: int) -> tuple[int, float]:
+    """The node of the longest known part of a history with a word, and the weights on the way."""
+    weight = 0.0
+    while state != ROOT:
+        node = find_word(trie.word, trie.first_child[state], trie.first_child[state + 1], word)
+        if node != NONE:
+            return node, weight
+        weight += trie.back_off[state]
+        state = trie.suffix[state]
+    return 1 + word, weight
 
 
 @njit(nogil=True)
 def next_word(trie: Trie, state: int, word: int) -> tuple[int, float]:
     """The state after a word, and the word's natural log probability."""
-    log_prob = 0.0
-    node = find_child(trie, state, word)
-    while node == _NONE:
-        log_prob += trie.back_off[state]
-        state = trie.suffix[state]
-        node = find_child(trie, state, word)
-    log_prob += trie.log_prob[node]
-    return (node if node < len(trie.back_off) else trie.suffix[node]), log_prob
+    node, weight = _longest(trie, state, word)
+    return (node if node < len(trie.back_off) else trie.suffix[node]), weight + trie.log_prob[node]
 
 
 @njit(nogil=True, cache=True)
@@ -129,15 +133,8 @@ def _link(trie: Trie) -> None:
     trie.suffix[ROOT] = ROOT
     for parent in range(len(trie.back_off)):
         for node in range(trie.first_child[parent], trie.first_child[parent + 1]):
-            if parent == ROOT:
-                trie.suffix[node] = ROOT
-                continue
-            state = trie.suffix[parent]
-            found = find_child(trie, state, trie.word[node])
-            while found == _NONE:
-                state = trie.suffix[state]
-                found = find_child(trie, state, trie.word[node])
-            trie.suffix[node] = found
+            trie.suffix[node] = ROOT if parent == ROOT else _longest(
+                trie, trie.suffix[parent], trie.word[node])[0]
 
 
 def _trie(levels: Sequence[Level]) -> Trie:

@@ -31,8 +31,7 @@ def prune(model: Estimate, threshold: float) -> Estimate:
     for n in range(len(counted) - 1, 0, -1):
         needed = [k if m > n else np.zeros(len(k), bool) for m, k in enumerate(kept)]
         close(counted, needed)
-        p, left, lower_left = _masses(counted[n], log_probs[n], log_probs[n - 1], kept[n])
-        q = np.exp(log_probs[n - 1][counted[n].suffix])
+        p, q, left, lower_left = _masses(counted[n], log_probs[n], log_probs[n - 1], kept[n])
         parent = counted[n].parent
         weight = np.log(left / lower_left)[parent]
         without = np.log((left[parent] + p) / (lower_left[parent] + q))
@@ -45,14 +44,15 @@ def prune(model: Estimate, threshold: float) -> Estimate:
 
 
 def _masses(counts: Counts, log_prob: np.ndarray, lower: np.ndarray, kept: np.ndarray
-            ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Probabilities of n-grams, and for each history what it and the next shorter one leave."""
+            ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Probabilities of n-grams after their history and after the next shorter one, and for each
+    history what the two leave."""
     p = np.exp(log_prob)
     q = np.exp(lower[counts.suffix])
     histories = len(lower)
     left = 1 - np.bincount(counts.parent[kept], p[kept], histories)
     lower_left = 1 - np.bincount(counts.parent[kept], q[kept], histories)
-    return p, np.maximum(left, _TINY), np.maximum(lower_left, _TINY)
+    return p, q, np.maximum(left, _TINY), np.maximum(lower_left, _TINY)
 
 
 def _weights(counted: Sequence[Counts], log_probs: Sequence[np.ndarray],
@@ -60,6 +60,6 @@ def _weights(counted: Sequence[Counts], log_probs: Sequence[np.ndarray],
     """Back-off weights that make each history's probabilities sum to 1."""
     weights = []
     for n in range(1, len(counted)):
-        _, left, lower_left = _masses(counted[n], log_probs[n], log_probs[n - 1], kept[n])
+        _, _, left, lower_left = _masses(counted[n], log_probs[n], log_probs[n - 1], kept[n])
         weights.append(np.log(left / lower_left))
     return [*weights, np.zeros(len(counted[-1].word))]

@@ -80,7 +80,7 @@ class Network(nn.Module):
             y = layer(x, turn)
             if dropout is not None:
                 y = y * dropout[index] / (1 - self.config.dropout)
-            x = x + y if index else y
+            x = x + y if index else y  # the front end's frames have another width
         return self.head(x).float().log_softmax(dim=2)
 
 

@@ -8,8 +8,8 @@ _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3  # malloc.h
 def keep_freed_memory() -> None:
     """Ask the C library not to return freed memory to the system; does nothing where it can't.
 
-    glibc maps every tensor above a threshold anew and has the system zero its pages each time,
-    which takes a tenth of a training step on a CPU. 32 MiB is the highest threshold it accepts.
+    glibc maps every tensor above a threshold anew and has the system zero its pages each time, at
+    every step. 32 MiB is the highest threshold it accepts.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt
