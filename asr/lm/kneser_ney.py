@@ -166,12 +166,16 @@ def _adjusted_counts(counted: Sequence[Counts]) -> list[np.ndarray]:
 
 
 def _discounts(adjusted: np.ndarray, order: int) -> np.ndarray:
-    """D for counts of 0, 1, 2, and 3 or more (Chen & Goodman 1999, eq. 26)."""
+    """D for counts of 0, 1, 2, and 3 or more (Chen & Goodman 1999, eq. 26).
+
+    None of the three may be 0: a history would leave nothing to words it was not followed by.
+    """
     n1, n2, n3, n4 = (np.count_nonzero(adjusted == i) for i in (1, 2, 3, 4))
-    if not (n1 and n2 and n3 and n4):
-        log(f"order {order}: too little text to estimate the discounts; taking "
-            f"{_FALLBACK[1]:g}, {_FALLBACK[2]:g} and {_FALLBACK[3]:g}")
-        return np.array(_FALLBACK)
-    y = n1 / (n1 + 2 * n2)
-    values = np.array([0, 1 - 2 * y * n2 / n1, 2 - 3 * y * n3 / n2, 3 - 4 * y * n4 / n3])
-    return np.clip(values, 0, [0, 1, 2, 3])
+    if n1 and n2 and n3 and n4:
+        y = n1 / (n1 + 2 * n2)
+        values = np.array([0, 1 - 2 * y * n2 / n1, 2 - 3 * y * n3 / n2, 3 - 4 * y * n4 / n3])
+        if values[1:].min() > 0:
+            return values
+    log(f"order {order}: the text gives no estimate of the discounts; taking {_FALLBACK[1]:g}, "
+        f"{_FALLBACK[2]:g} and {_FALLBACK[3]:g}")
+    return np.array(_FALLBACK)

@@ -6,6 +6,7 @@ import pytest
 from kneser_ney_reference import Reference
 
 from asr.errors import AsrError
+from asr.lm.binary import load_lm, save_lm
 from asr.lm.build import build
 from asr.lm.kneser_ney import count_ngrams, estimate
 from asr.lm.ngram import END, SPECIAL, START, NgramModel
@@ -172,3 +173,14 @@ def test_no_text(tmp_path):
         build([path], 2, None, None, [0], 0.0)
     with pytest.raises(AsrError, match="no such file"):
         build([tmp_path / "none"], 2, None, None, [0], 0.0)
+
+
+def test_counts_of_counts_that_give_no_discount(tmp_path):
+    """Here 3 − 4Y n4/n3 is below 0: what follows `a` would leave nothing to other words."""
+    path = tmp_path / "text"
+    path.write_text("".join(f"{word}\n" * count for word, count in
+                            {"a": 4, "b": 4, "f": 4, "c": 3, "d": 2, "e": 1}.items()))
+    save_lm(tmp_path / "model.lm", build([path], 2, None, None, [0], 0.0))
+    model = load_lm(tmp_path / "model.lm")
+    assert sum(distribution(model, ["a"]).values()) == pytest.approx(1, abs=1e-5)
+    assert np.isfinite(model.score(["a", "b"])).all()
