@@ -61,6 +61,12 @@ class Processes:
             dist.barrier()
 
     def close(self) -> None:
-        """Leave the group."""
+        """Leave the group, together.
+
+        A process that left while another still worked could abort at its exit: gloo's thread lets
+        go of the last sum's tensor when it comes to it, and an interpreter that is shutting down
+        ends a thread that asks for it. Then torchrun would kill the others.
+        """
+        self.wait()
         if self.world > 1:
             dist.destroy_process_group()

@@ -40,6 +40,7 @@ def train_model(folder: Path, training_store: Path, development_store: Path, con
         raise AsrError(f"{folder}: holds a training already; go on with --resume, or choose "
                        "another folder")
     keep_freed_memory()
+    commit = _commit()  # now: a checkout may move on while it trains
     training_data = Store.open(training_store)
     development_data = Store.open(development_store, training_data.config)
     texts = normalised_texts(training_data, config.normaliser)
@@ -69,7 +70,7 @@ def train_model(folder: Path, training_store: Path, development_store: Path, con
     if processes.first:
         log(f"average of {config.average.of} epochs: dev loss {result.loss:.3f}  "
             f"CER {100 * result.cer:.2f} %  WER {100 * result.wer:.2f} %")
-        provenance = _provenance(config, training, result)
+        provenance = _provenance(config, training, result, commit)
         save_bundle(bundle, BundleConfig(features=features, model=config.model,
                                          normaliser=config.normaliser, provenance=provenance),
                     units, weights, overall)
@@ -89,13 +90,17 @@ def _evenly(size: int, wanted: int) -> list[int]:
     return [i * size // wanted for i in range(wanted)]
 
 
-def _provenance(config: TrainConfig, training: TrainingSet, result: Evaluation
-                ) -> dict[str, object]:
+def _commit() -> str:
     commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True,  # noqa: S607
                             check=False, cwd=Path(__file__).parent).stdout.strip()
+    return commit or "not from a git checkout"
+
+
+def _provenance(config: TrainConfig, training: TrainingSet, result: Evaluation, commit: str
+                ) -> dict[str, object]:
     return {
         "command": " ".join(["asr", *sys.argv[1:]]),
-        "commit": commit or "not from a git checkout",
+        "commit": commit,
         "seed": config.seed,
         "training data": training.fingerprint(),
         "torch": torch.__version__,
