@@ -6,6 +6,7 @@ seconds. Words are looked up in a hash table of the unigrams' bytes.
 
 import math
 import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,18 +15,22 @@ from numba import njit
 
 from asr.errors import AsrError
 from asr.files import atomic_write_packed, open_packed
-from asr.lm.ngram import NONE, SPECIAL, Level, NgramModel, find_word
+from asr.lm.ngram import NONE, SPECIAL, UNKNOWN, Level, NgramModel, find_word
 from asr.progress import track
 
 MAX_ORDER = 5
+CAPITAL_UNKNOWN = "<UNK>"
+"""What some tools call <unk>."""
 _LN10 = math.log(10)
+_LARGEST = float(np.finfo(np.float32).max) / _LN10  # log10 that has a float32 as natural logarithm
 _NO_UNKNOWN = -100.0  # log10 probability of words unknown to a model without <unk>, as KenLM's
 _HEADER = re.compile(rb"ngram\s+(\d+)\s*=\s*(\d+)\s*$")
 _SHORTEST = 4  # bytes of an n-gram's line: "0\ta\n"
+_CHUNK = 1 << 12  # n-grams whose strings are in memory at once
 
 _OK, _NUMBER, _POSITIVE, _WORDS, _UNKNOWN_WORD, _LONG, _ENDED = range(7)
 _FAULTS = {
-    _NUMBER: "no finite number where one belongs",
+    _NUMBER: "no finite number of 32 bits where one belongs",
     _POSITIVE: "a log probability above 0",
     _WORDS: "too few words",
     _UNKNOWN_WORD: "a word that is no unigram",
@@ -100,13 +105,17 @@ def _enter_words(text: np.ndarray, words: _Words) -> int:
 
 
 @njit(nogil=True)
+def _is_space(byte: int) -> bool:
+    return byte == 32 or 9 <= byte <= 13
+
+
+@njit(nogil=True)
 def _token(text: np.ndarray, position: int) -> tuple[int, int]:
     """Start and length of the next word of a line, length 0 at its end."""
-    while position < len(text) and (text[position] == 32 or text[position] == 9
-                                    or text[position] == 13):
+    while position < len(text) and _is_space(text[position]) and text[position] != 10:
         position += 1
     end = position
-    while end < len(text) and text[end] > 32:
+    while end < len(text) and not _is_space(text[end]):
         end += 1
     return position, end - position
 
@@ -163,7 +172,7 @@ def _read_section(text: np.ndarray, position: int, known: _Words, section: _Sect
         if length == 0 or text[start] == 92:
             return _ENDED, line
         value = _number(text, start, length)
-        if not np.isfinite(value):
+        if not abs(value) <= _LARGEST:  # nor NaN
             return _NUMBER, line
         if value > 0:
             return _POSITIVE, line
@@ -180,7 +189,7 @@ def _read_section(text: np.ndarray, position: int, known: _Words, section: _Sect
         section.back_off[row] = 0
         if length > 0:
             value = _number(text, start, length)
-            if not np.isfinite(value):
+            if not abs(value) <= _LARGEST:  # nor NaN
                 return _NUMBER, line
             section.back_off[row] = value
             start, length = _token(text, start + length)
@@ -270,7 +279,8 @@ class _Reader:
         self._skip_line()
         sizes: list[int] = []
         while match := _HEADER.match(self._line()):
-            order, size = (int(number) for number in match.groups())
+            # So many digits are too many already, and int() refuses thousands of them.
+            order, size = (int(digits[:18]) for digits in match.groups())
             if order != len(sizes) + 1 or order > MAX_ORDER:
                 raise self._fault(f"orders 1 to {MAX_ORDER} at most, one after the other")
             if size * _SHORTEST > len(self.bytes):
@@ -306,11 +316,13 @@ class _Reader:
         twice = _enter_words(self.text, known)
         if twice >= 0:
             raise self._fault("this unigram is there twice", int(start[twice]))
-        listed = [self.bytes[s:s + n].decode("utf-8", "replace")
-                  for s, n in zip(start.tolist(), length.tolist(), strict=True)]
+        listed = [self._word(s, n) for s, n in zip(start.tolist(), length.tolist(), strict=True)]
         words = [*SPECIAL, *(word for word in listed if word not in SPECIAL)]
         number = {word: i for i, word in enumerate(words)}
         known.number[:] = [number[word] for word in listed]
+        if listed.count(SPECIAL[UNKNOWN]) > 1:
+            raise AsrError(f"{self.path}: the unigrams {SPECIAL[UNKNOWN]} and {CAPITAL_UNKNOWN} "
+                           "are the same word; leave one")
         section = self._read(1, size, known)
         log_prob, back_off = np.full(len(words), _NO_UNKNOWN), np.zeros(len(words))
         log_prob[section.words[:, 0]] = section.log_prob
@@ -318,6 +330,13 @@ class _Reader:
         self._add(np.zeros(len(words), np.int32), np.arange(len(words), dtype=np.int32), log_prob,
                   back_off)
         return words, known
+
+    def _word(self, start: int, length: int) -> str:
+        try:
+            word = self.bytes[start:start + length].decode()
+        except UnicodeDecodeError:
+            raise self._fault("a word that is not UTF-8", start) from None
+        return SPECIAL[UNKNOWN] if word == CAPITAL_UNKNOWN else word
 
     def _ngrams(self, order: int, size: int, known: _Words) -> None:
         self._open_section(order)
@@ -349,21 +368,29 @@ class _Reader:
 
 def write_arpa(path: Path, model: NgramModel) -> None:
     """Write a model; packed where the name ends in .gz or .xz."""
-    texts: list[str] = []
+    levels = model.levels
     with atomic_write_packed(path) as file:
         file.write(b"\\data\\\n")
-        for order, level in enumerate(model.levels, 1):
+        for order, level in enumerate(levels, 1):
             file.write(b"ngram %d=%d\n" % (order, len(level.word)))
-        for order, level in enumerate(model.levels, 1):
+        for order, level in enumerate(levels, 1):
             file.write(b"\n\\%d-grams:\n" % order)
-            words = [model.words[i] for i in level.word.tolist()]
-            texts = words if order == 1 else [
-                f"{texts[parent]} {word}"
-                for parent, word in zip(level.parent.tolist(), words, strict=True)]
-            log_probs = (level.log_prob.astype(np.float64) / _LN10).tolist()
-            back_offs = (level.back_off.astype(np.float64) / _LN10).tolist()
-            lines = (f"{p:.7g}\t{text}" + (f"\t{b:.7g}\n" if b else "\n")
-                     for p, text, b in zip(log_probs, texts, back_offs, strict=True))
-            for line in track(lines, f"write {order}-grams", len(level.word)):
+            for line in track(_lines(model.words, levels[:order]), f"write {order}-grams",
+                              len(level.word)):
                 file.write(line.encode())
         file.write(b"\n\\end\\\n")
+
+
+def _lines(words: Sequence[str], levels: Sequence[Level]) -> Iterator[str]:
+    """A line for each n-gram of the highest of `levels`, not all of their strings at once."""
+    highest = levels[-1]
+    for first in range(0, len(highest.word), _CHUNK):
+        places = np.arange(first, min(first + _CHUNK, len(highest.word)))
+        log_probs = (highest.log_prob[places].astype(np.float64) / _LN10).tolist()
+        back_offs = (highest.back_off[places].astype(np.float64) / _LN10).tolist()
+        columns: list[list[str]] = []  # of words, the last ones first
+        for level in reversed(levels):
+            columns.append([words[i] for i in level.word[places].tolist()])
+            places = level.parent[places]
+        for p, b, *ngram in zip(log_probs, back_offs, *reversed(columns), strict=True):
+            yield f"{p:.7g}\t{' '.join(ngram)}" + (f"\t{b:.7g}\n" if b else "\n")

@@ -65,7 +65,8 @@ def _pack(model: NgramModel, quantise: bool) -> dict[str, np.ndarray]:
     words = np.frombuffer("\n".join(model.words).encode(), np.uint8)
     tensors = {"words": words}
     word_type = np.uint16 if len(model.words) <= 1 << 16 else np.int32
-    for order, level in enumerate(model.levels, 1):
+    levels = model.levels
+    for order, level in enumerate(levels, 1):
         values = {"log_prob": level.log_prob}
         if order < model.order:
             values["back_off"] = level.back_off
@@ -77,7 +78,7 @@ def _pack(model: NgramModel, quantise: bool) -> dict[str, np.ndarray]:
                 tensors[f"{name}.{order}"] = array
         if order > 1:
             tensors[f"word.{order}"] = level.word.astype(word_type)
-            children = np.bincount(level.parent, minlength=len(model.levels[order - 2].word))
+            children = np.bincount(level.parent, minlength=len(levels[order - 2].word))
             many = np.flatnonzero(children >= _MANY)
             tensors[f"children.{order}"] = np.minimum(children, _MANY).astype(np.uint8)
             tensors[f"many.{order}"] = np.stack([many, children[many]]).astype(np.int32)
@@ -86,7 +87,7 @@ def _pack(model: NgramModel, quantise: bool) -> dict[str, np.ndarray]:
 
 def _unpack(tensors: dict[str, np.ndarray]) -> NgramModel:
     words = tensors["words"].tobytes().decode().split("\n")
-    if tuple(words[:len(SPECIAL)]) != SPECIAL or len(set(words)) < len(words):
+    if tuple(words[:len(SPECIAL)]) != SPECIAL or "" in words or len(set(words)) < len(words):
         raise ValueError("words")
     levels: list[Level] = []
     while f"log_prob.{len(levels) + 1}" in tensors:
@@ -109,7 +110,8 @@ def _unpack(tensors: dict[str, np.ndarray]) -> NgramModel:
         if not len(parent) == len(word) == len(log_prob) == len(back_off) \
                 or word.min(initial=0) < 0 or word.max(initial=0) >= len(words):
             raise ValueError(f"{order}-grams")
-        if not np.isfinite(log_prob).all() or not np.isfinite(back_off).all():
+        if not np.isfinite(log_prob).all() or not np.isfinite(back_off).all() \
+                or log_prob.max(initial=0) > 0:
             raise ValueError(f"probabilities of the {order}-grams")
         levels.append(Level(parent, word, log_prob, back_off))
     if not levels:

@@ -56,14 +56,25 @@ class NgramModel:
 
     def __init__(self, words: Sequence[str], levels: Sequence[Level]) -> None:
         self.words = list(words)
-        self.levels = list(levels)
+        self.order = len(levels)
+        """Words of the longest n-grams."""
         self.index = {word: i for i, word in enumerate(self.words)}
-        self.trie = _trie(self.levels)
+        self.trie = _trie(levels)
 
     @property
-    def order(self) -> int:
-        """Words of the longest n-grams."""
-        return len(self.levels)
+    def levels(self) -> list[Level]:
+        """The n-grams of each order, for writers; parts of the trie, which alone is kept."""
+        levels: list[Level] = []
+        first, end = ROOT, 1  # nodes of the order below
+        for order in range(1, self.order + 1):
+            children = np.diff(self.trie.first_child[first:end + 1])
+            parent = np.repeat(np.arange(end - first, dtype=np.int32), children)
+            first, end = end, end + len(parent)
+            back_off = (self.trie.back_off[first:end] if order < self.order
+                        else np.zeros(len(parent), np.float32))
+            levels.append(Level(parent, self.trie.word[first:end], self.trie.log_prob[first:end],
+                                back_off))
+        return levels
 
     @property
     def start(self) -> int:

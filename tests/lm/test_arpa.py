@@ -1,6 +1,7 @@
 import gzip
 import lzma
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -65,6 +66,22 @@ def test_a_model_without_unknown_word_gets_kenlms(tmp_path):
     text = SMALL.replace("-1.25\t<unk>\n", "").replace("ngram 1=5", "ngram 1=4")
     model = read_arpa(write(tmp_path, text))
     assert model.score(["dog"])[0] / math.log(10) == pytest.approx(-0.5 - 100)
+
+
+def test_unknown_words_in_capitals(tmp_path):
+    text = SMALL.replace("<unk>", "<UNK>").replace("cat </s>", "cat <UNK>")
+    model = read_arpa(write(tmp_path, text))
+    assert model.words == [*SPECIAL, "the", "cat"]
+    np.testing.assert_allclose(model.score(["dog"])[0] / math.log(10), -0.5 - 1.25)
+    np.testing.assert_allclose(model.score(["cat", "dog"])[1] / math.log(10), -0.9)
+    both = SMALL.replace("-0.8\t</s>\n", "-0.8\t</s>\n-3\t<UNK>\n").replace("1=5", "1=6")
+    with pytest.raises(AsrError, match="<unk> and <UNK> are the same"):
+        read_arpa(write(tmp_path, both))
+
+
+def test_words_that_are_not_utf8(tmp_path):
+    with pytest.raises(AsrError, match=r"small\.arpa: line 11: a word that is not UTF-8"):
+        read_arpa(write(tmp_path, SMALL.replace("cat", "caté").encode("latin-1")))
 
 
 def by_dictionary(text, words):
@@ -147,10 +164,14 @@ def test_other_spellings_of_the_format(tmp_path):
     ("ngram 2=4", "ngram 2=5", "line 18: the section ends before"),
     ("ngram 3=2", "ngram 3=1", "line 21: .*missing, or more n-grams"),
     ("ngram 3=2", "ngram 3=9999999999", "line 4: more n-grams announced than the file has room"),
+    ("ngram 3=2", f"ngram 3={'9' * 5000}", "line 4: more n-grams announced than the file has"),
+    ("ngram 3=2", f"ngram {'3' * 5000}=2", "line 4: orders 1 to 5 at most"),
     ("\\2-grams:", "\\3-grams:", "2-grams: is missing"),
     ("-0.4\tthe cat", "nan\tthe cat", "line 15: no finite number"),
     ("-0.4\tthe cat", "-inf\tthe cat", "line 15: no finite number"),
     ("-0.4\tthe cat", "-0.4.1\tthe cat", "line 15: no finite number"),
+    ("-0.4\tthe cat", "-1.5e38\tthe cat", "line 15: no finite number"),  # of 32 bits, times ln 10
+    ("the cat\t-0.0625", "the cat\t1.5e38", "line 15: no finite number"),
     ("-0.4\tthe cat", "0.4\tthe cat", "line 15: a log probability above 0"),
     ("the cat\t-0.0625", "the cat\t-0.0625x", "line 15: no finite number"),
     ("the cat\t-0.0625", "the cat\t-0.0625 1", "line 15: more than a back-off weight"),
@@ -219,7 +240,13 @@ def test_damaged_binary_files(tmp_path):
         load_lm(tmp_path / "none.lm")
 
 
+def another_word(old, new):
+    return lambda a: np.frombuffer(a.tobytes().replace(old, new), np.uint8)
+
+
 @pytest.mark.parametrize(("name", "change"), [
+    ("words", another_word(b"\nw7\n", b"\n\n")), ("words", another_word(b"\nw7\n", b"\nw8\n")),
+    ("log_prob.2", lambda a: -a), ("log_prob.1", lambda a: np.where(a == a[5], 1e-6, a)),
     ("word.2", lambda a: a[::-1].copy()), ("word.2", lambda a: a[:-1]),
     ("many.2", lambda a: a[:, :-1]), ("log_prob.2", lambda a: a * np.nan),
     ("many.2", lambda a: a + 100000), ("words", lambda a: a[10:])])
@@ -231,6 +258,34 @@ def test_binary_files_that_contradict_themselves(tmp_path, name, change):
     (tmp_path / "a.lm").write_bytes(binary.save(tensors, {"format": binary.FORMAT}))
     with pytest.raises(AsrError, match="damaged"):
         load_lm(tmp_path / "a.lm")
+
+
+def test_writing_takes_no_memory_for_the_strings_of_a_whole_order(tmp_path):
+    model = large_model()
+    tracemalloc.start()
+    try:
+        write_arpa(tmp_path / "large.arpa", model)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    again = read_arpa(tmp_path / "large.arpa")
+    assert again.words == model.words
+    for level, expected in zip(again.levels, model.levels, strict=True):
+        assert np.array_equal(level.parent, expected.parent)
+        assert np.array_equal(level.word, expected.word)
+        np.testing.assert_allclose(level.log_prob, expected.log_prob, rtol=1e-6)
+        np.testing.assert_allclose(level.back_off, expected.back_off, rtol=1e-6)
+    # A string of 70,000 bigrams takes 57 bytes or more, before any list that holds it.
+    assert peak < 70_000 * 57
+
+
+def test_words_may_hold_control_characters(tmp_path):
+    """They are no white space to whoever splits the text."""
+    words = [*SPECIAL, "a\x01b", "\x00"]
+    unigrams = Level(np.zeros(5, np.int32), np.arange(5, dtype=np.int32),
+                     -np.ones(5, np.float32), np.zeros(5, np.float32))
+    write_arpa(tmp_path / "a.arpa", NgramModel(words, [unigrams]))
+    assert read_arpa(tmp_path / "a.arpa").words == words
 
 
 def test_written_file_is_read_by_eye(tmp_path):
