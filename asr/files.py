@@ -121,7 +121,11 @@ def read_lines(path: Path) -> list[str]:
     return text.removesuffix("\n").split("\n") if text else []
 
 
-_PACKERS: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".xz": lzma.open}
+# Neither name nor time in gzip's header: the file is a function of what is written.
+_PACKERS: dict[str, Callable[..., Any]] = {
+    ".gz": lambda file: gzip.GzipFile("", "wb", fileobj=file, mtime=0),
+    ".xz": lambda file: lzma.open(file, "wb"),
+}
 _MAGIC: dict[bytes, Callable[..., Any]] = {b"\x1f\x8b": gzip.open, b"\xfd7zXZ\x00": lzma.open}
 
 
@@ -154,10 +158,13 @@ def open_packed(path: Path) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def atomic_write_packed(path: Path) -> Iterator[IO[bytes]]:
-    """As `atomic_write` for bytes, packed where the name ends in .gz or .xz."""
+    """As `atomic_write` for bytes, packed where the name ends in .gz or .xz.
+
+    The same bytes make the same file, whatever its name and the time.
+    """
     with atomic_write(path, binary=True) as file:
         if path.suffix in _PACKERS:
-            with _PACKERS[path.suffix](file, "wb") as packed:
+            with _PACKERS[path.suffix](file) as packed:
                 yield packed
         else:
             yield file

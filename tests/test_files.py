@@ -3,6 +3,7 @@
 import errno
 import gzip
 import io
+import lzma
 import os
 import signal
 import subprocess
@@ -14,7 +15,15 @@ from pathlib import Path
 import pytest
 
 from asr.errors import AsrError
-from asr.files import atomic_folder, atomic_write, extract_tar, read_lines, read_text, sha256
+from asr.files import (
+    atomic_folder,
+    atomic_write,
+    atomic_write_packed,
+    extract_tar,
+    read_lines,
+    read_text,
+    sha256,
+)
 
 
 def names(folder: Path) -> list[str]:
@@ -154,6 +163,19 @@ def test_killed_writer_leaves_no_final_file(tmp_path, how):
     assert not (tmp_path / "y").exists()
     if how is signal.SIGINT:
         assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize(("ending", "unpack"), [
+    (".gz", gzip.decompress), (".xz", lzma.decompress), (".txt", bytes)])
+def test_packed_file_is_a_function_of_its_content(tmp_path, monkeypatch, ending, unpack):
+    for name, now in (("a", 1e9), ("other", 1.5e9)):
+        monkeypatch.setattr("time.time", lambda now=now: now)
+        with atomic_write_packed(tmp_path / f"{name}{ending}") as file:
+            file.write(b"a line\n" * 100)
+    packed = (tmp_path / f"a{ending}").read_bytes()
+    assert unpack(packed) == b"a line\n" * 100
+    assert packed == (tmp_path / f"other{ending}").read_bytes()
+    assert names(tmp_path) == [f"a{ending}", f"other{ending}"]
 
 
 def test_read_text_faults(tmp_path):

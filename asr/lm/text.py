@@ -15,7 +15,9 @@ _ABBREVIATION = re.compile(r"\b(" + "|".join(_ABBREVIATIONS) + r")\.", re.IGNORE
 _ET_CETERA = re.compile(r"&c\b\.?")
 _MONEY = re.compile(r"([£$])(\d[\d,]*)(?![\d,]*\.\d)")
 _CURRENCY = {"£": "pounds", "$": "dollars"}
-_NUMBER = re.compile(r"(?<![\w.])(\d{1,3}(?:,\d{3})+|\d+)(\.\d+)?(st|nd|rd|th|d)?(?!\w)")
+# Old print has 2d, 3d, 22d … for second and third; any other d is pence.
+_NUMBER = re.compile(r"(?<![\w.])(\d{1,3}(?:,\d{3})+|\d+)(\.\d+)?"
+                     r"(st|nd|rd|th|(?<=[23])(?<!1[23])d)?(?!\w)")
 _ROMAN = re.compile(r"\b(?=[MDCLXVI]{2})M{0,3}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})"
                     r"(?:IX|IV|V?I{0,3})(?<=[MDCLXVI])\b")
 _DIGITS = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}

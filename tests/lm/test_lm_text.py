@@ -11,7 +11,9 @@ from asr.text.normalise import librispeech
     ("1000", "one thousand"), ("2001", "two thousand and one"),
     ("1,856", "one thousand eight hundred and fifty six"),
     ("3.14", "three point one four"), ("1st", "first"), ("22nd", "twenty second"),
-    ("2d", "second"), ("£50", "fifty pounds"), ("$1,000", "one thousand dollars"),
+    ("2d", "second"), ("33d", "thirty third"), ("1,102d", "one thousand one hundred and second"),
+    ("6d. and 12d, 13d or 112d", "6d. and 12d, 13d or 112d"),  # pence
+    ("£50", "fifty pounds"), ("$1,000", "one thousand dollars"),
     ("A1", "A1"), ("in 1850, 3 men", "in eighteen fifty, three men"),
     ("1" * 40, " ".join(["one"] * 40)),
 ])
