@@ -18,10 +18,10 @@ def load_model(path: str | Path) -> Bundle:
     Examples
     --------
     >>> import asr
-    >>> from asr.decode.config import DecodeConfig
+    >>> from asr.decode.settings import prepare_search
     >>> from asr.transcribe.transcribe import transcribe_file
     >>> model = asr.load_model("exp/model/bundle")  # doctest: +SKIP
-    >>> transcribe_file(model, "speech.wav", DecodeConfig()).text  # doctest: +SKIP
+    >>> transcribe_file(model, "speech.wav", prepare_search(model)).text  # doctest: +SKIP
     'hello world'
     """
     from pathlib import Path

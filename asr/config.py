@@ -51,6 +51,14 @@ def load_config(kind: type[C], path: Path | None = None, overrides: Sequence[str
     return parse_config(kind, values, str(path) if path else "configuration")
 
 
+def read_overrides(overrides: Sequence[str]) -> dict[str, Any]:
+    """The mapping that `key=value` arguments stand for, see `load_config`."""
+    values: dict[str, Any] = {}
+    for override in overrides:
+        _override(values, override)
+    return values
+
+
 def parse_config(kind: type[C], values: Any, where: str) -> C:
     """Validate a mapping against `kind`; `where` names its origin in error messages."""
     try:

@@ -55,7 +55,9 @@ class Alternative(BaseModel):
 
     text: str
     score: float
-    """Natural log of the total score by which the list is sorted."""
+    """Natural log of the total score by which the list is sorted: acoustic and `lm`."""
+    lm: float = 0.0
+    """The language model's share of it, weights, bonuses and penalties included."""
 
 
 class Hypothesis(Record):

@@ -1,6 +1,9 @@
 from pathlib import Path
+from typing import Any
 
 import click
+
+from asr.cli.options import search_options, search_request
 
 
 @click.command()
@@ -12,25 +15,17 @@ import click
 @click.option("--output", metavar="DIR", type=click.Path(path_type=Path),
               help="Write DIR/<name>.<extension> for each file and format. Default: stdout, where "
                    "the text of several files has `path: ` before each line.")
-@click.option("--search", type=click.Choice(["greedy", "beam"]), help="Default: beam.")
-@click.option("--beam", type=click.IntRange(min=1), help="Prefixes kept. Default: 16.")
-@click.option("--nbest", type=click.IntRange(min=1), help="Texts listed (json). Default: 1.")
+@search_options
 @click.pass_context
 def transcribe(context: click.Context, audio: tuple[Path, ...], model: Path,
-               formats: tuple[str, ...], output: Path | None, search: str | None,
-               beam: int | None, nbest: int | None) -> None:
+               formats: tuple[str, ...], output: Path | None, **search: Any) -> None:
     """Write down what is said in AUDIO: any files that libsndfile reads.
 
     A file that cannot be read gets a line on stderr and the others are done; the exit code is 1
     then, and 2 if none could be read.
     """
-    from asr.config import parse_config
-    from asr.decode.config import DecodeConfig
     from asr.transcribe.stage import transcribe_files
     from asr.transcribe.writers import parse_formats
 
-    options = {"search": search, "beam": beam, "nbest": nbest}
-    config = parse_config(DecodeConfig, {k: v for k, v in options.items() if v is not None},
-                          "asr transcribe")
-    if transcribe_files(model, audio, parse_formats(formats), output, config):
+    if transcribe_files(model, audio, parse_formats(formats), output, search_request(**search)):
         context.exit(1)

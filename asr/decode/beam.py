@@ -8,13 +8,16 @@ Ties: of prefixes with equal scores those that have been in the beam longer stay
 that would join, first the ones whose parent has been there longer, then the lower unit.
 """
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
 
-from asr.decode.scorer import NO_SCORER, advance, finish
+from asr.decode.scorer import NO_SCORER, advance, ceiling, finish
+from asr.lm import ngram
 from asr.text.units import BLANK
 
 _ROOT = 0  # the empty prefix; as a child or sibling: none
@@ -44,6 +47,7 @@ class _Limits(NamedTuple):
     width: int
     threshold: float
     log_posterior: float
+    sure_blank: float
 
 
 class _Trie(NamedTuple):
@@ -152,6 +156,13 @@ def _stay(trie: _Trie, now: _Beam, size: int, row: np.ndarray, then: _Beam) -> N
 
 
 @njit(nogil=True)
+def _pause(trie: _Trie, now: _Beam, size: int, blank: float) -> None:
+    """As `_stay`, where there is but the blank: so all of the beam survives, in its order."""
+    for i in range(size):
+        _put(now, i, now.node[i], now.either[i] + blank, -np.inf, trie.added[now.node[i]])
+
+
+@njit(nogil=True)
 def _cut(totals: np.ndarray, limits: _Limits) -> float:
     """The score that a prefix must exceed to be kept beside those."""
     return max(totals.max() - limits.threshold,
@@ -159,11 +170,15 @@ def _cut(totals: np.ndarray, limits: _Limits) -> float:
 
 
 @njit(nogil=True)
-def _likely_units(row: np.ndarray, least: float, units: np.ndarray) -> int:
-    """Fill `units` with those of a frame that reach a log posterior of `least`; how many."""
+def _likely_units(row: np.ndarray, least: float, gap: float, scorer: Any, units: np.ndarray) -> int:
+    """Fill `units` with those of a frame that may start a prefix; how many.
+
+    Their log posterior is at least `least`, and with the most that the scorer can add to it exceeds
+    `gap`.
+    """
     count = 0
     for unit in range(BLANK + 1, len(row)):
-        if row[unit] >= least:
+        if row[unit] >= least and row[unit] + ceiling(scorer, unit) > gap:
             units[count] = unit
             count += 1
     return count
@@ -178,14 +193,14 @@ def _extend(trie: _Trie, now: _Beam, size: int, row: np.ndarray, then: _Beam, li
     """
     count = size
     cut = _cut(then.total[:size], limits)
-    tried = _likely_units(row, max(min(limits.log_posterior, row.max()),
-                                   cut - scorer.ceiling - now.total[:size].max()), units)
+    tried = _likely_units(row, min(limits.log_posterior, row.max()),
+                          cut - now.total[:size].max(), scorer, units)
     for i in range(size):
         node = now.node[i]
         for unit in units[:tried]:
             mass = now.blank[i] if trie.unit[node] == unit else now.either[i]
             acoustic = mass + row[unit]
-            if acoustic + trie.added[node] + scorer.ceiling <= cut:
+            if acoustic + trie.added[node] + ceiling(scorer, unit) <= cut:
                 continue
             child = _find_child(trie, node, unit)
             if child == _ROOT:
@@ -276,38 +291,54 @@ def _settle(trie: _Trie, nodes: int, now: _Beam, size: int, then: _Beam, count: 
     return nodes
 
 
-def _search(log_posteriors: np.ndarray, limits: _Limits, scorer: Any) -> tuple:
-    """Parents and units of the trie; nodes, acoustic and added scores of the final beam."""
-    frames, symbols = log_posteriors.shape
-    trie = _new_trie(1 + frames * limits.width)  # what is never touched takes no memory
-    _set_node(trie, _ROOT, _ROOT, BLANK, scorer.start, 0.0)
-    now, then = _new_beam(2 * limits.width), _new_beam(2 * limits.width)
-    _put(now, 0, _ROOT, 0.0, -np.inf, 0.0)
-    trie.slot[_ROOT] = 0
-    nodes = size = 1
-    units, spare = np.empty(symbols, np.int64), np.empty(2 * limits.width)
-    for t in range(frames):
-        if size == 0:  # the scorer forbids whatever the posteriors allow
-            break
-        row = log_posteriors[t]
-        _stay(trie, now, size, row, then)
-        count = _extend(trie, now, size, row, then, limits, units, spare, scorer)
-        count = _select(then, count, limits, spare)
-        nodes = _settle(trie, nodes, now, size, then, count, scorer)
-        now, then, size = then, now, count
-    added = np.empty(size)
-    for i in range(size):
-        node = now.node[i]
-        added[i] = trie.added[node] + finish(scorer, trie.state[node])
-    return trie.parent, trie.unit, now.node[:size], now.either[:size], added
+def _code() -> str:
+    """Digest of the files whose functions are compiled into the search."""
+    files = [*sorted(Path(__file__).parent.glob("*.py")), Path(ngram.__file__)]
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 
-_compiled = njit(nogil=True)(_search)
-_cached = njit(nogil=True, cache=True)(_search)
+def _searcher(code: str, cache: bool) -> Callable:
+    """Compile the search. numba's cache sees changes of this file alone, hence `code` in it."""
+    @njit(nogil=True, cache=cache)
+    def search(log_posteriors: np.ndarray, limits: _Limits, scorer: Any) -> tuple:
+        """Parents and units of the trie; nodes, acoustic and added scores of the final beam."""
+        assert code
+        frames, symbols = log_posteriors.shape
+        trie = _new_trie(1 + frames * limits.width)  # what is never touched takes no memory
+        _set_node(trie, _ROOT, _ROOT, BLANK, scorer.start, 0.0)
+        now, then = _new_beam(2 * limits.width), _new_beam(2 * limits.width)
+        _put(now, 0, _ROOT, 0.0, -np.inf, 0.0)
+        trie.slot[_ROOT] = 0
+        nodes = size = 1
+        units, spare = np.empty(symbols, np.int64), np.empty(2 * limits.width)
+        for t in range(frames):
+            if size == 0:  # the scorer forbids whatever the posteriors allow
+                break
+            row = log_posteriors[t]
+            if row[BLANK] >= limits.sure_blank:
+                _pause(trie, now, size, row[BLANK])
+                continue
+            _stay(trie, now, size, row, then)
+            count = _extend(trie, now, size, row, then, limits, units, spare, scorer)
+            count = _select(then, count, limits, spare)
+            nodes = _settle(trie, nodes, now, size, then, count, scorer)
+            now, then, size = then, now, count
+        added = np.empty(size)
+        for i in range(size):
+            node = now.node[i]
+            added[i] = trie.added[node] + finish(scorer, trie.state[node])
+        return trie.parent, trie.unit, now.node[:size], now.either[:size], added
+
+    return search
+
+
+_cached = _searcher(_code(), cache=True)
+_uncached = _searcher(_code(), cache=False)
 
 
 def beam_search(log_posteriors: np.ndarray, width: int, threshold: float = np.inf,
-                min_posterior: float = 0.0, scorer: Any = NO_SCORER) -> Iterator[Labelling]:
+                min_posterior: float = 0.0, sure_blank: float = np.inf, scorer: Any = NO_SCORER
+                ) -> Iterator[Labelling]:
     """The labellings left in the beam, best first.
 
     Parameters
@@ -320,20 +351,22 @@ def beam_search(log_posteriors: np.ndarray, width: int, threshold: float = np.in
         A prefix this many nats or more below the best one is dropped.
     min_posterior : float
         Units below this posterior start no new prefix in that frame, the best unit excepted.
+    sure_blank : float
+        In a frame whose blank has at least this posterior nothing else is considered.
     scorer : NamedTuple
         See `asr.decode.scorer`.
 
     Yields
     ------
     Labelling
-        At full width and without pruning each score is exact. None at all where the scorer
-        forbids every labelling.
+        At full width and without pruning each score is exact; that of one which may not end
+        there is -inf. None at all where the scorer forbids every labelling.
     """
     least = float(np.log(min_posterior)) if min_posterior > 0 else -np.inf
+    limits = _Limits(width, float(threshold), least, float(np.log(sure_blank)))
     # The cache file names the scorers' classes; a process that can't import one can't read it.
-    search = _cached if type(scorer).__module__.startswith("asr.") else _compiled
-    parent, unit, nodes, acoustic, added = search(
-        log_posteriors, _Limits(width, float(threshold), least), scorer)
+    search = _cached if type(scorer).__module__.startswith("asr.") else _uncached
+    parent, unit, nodes, acoustic, added = search(log_posteriors, limits, scorer)
     for i in np.argsort(-(acoustic + added), kind="stable"):
         labels = []
         node = nodes[i]

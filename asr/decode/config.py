@@ -8,7 +8,7 @@ from asr.config import Config
 
 
 class DecodeConfig(Config):
-    """Search over posteriors; the pruning fields concern beam search alone."""
+    """Search over posteriors; all but `search` concerns beam search alone."""
 
     search: Literal["greedy", "beam"] = "beam"
     """Greedy takes the best unit of each frame; beam sums over all paths of a labelling."""
@@ -20,6 +20,17 @@ class DecodeConfig(Config):
     """A prefix whose score is this many nats or more below the best one's is dropped."""
     min_posterior: float = Field(1e-4, ge=0, lt=1)
     """Units below this posterior start no new prefix in that frame, the best unit excepted."""
+
+    sure_blank: float = Field(0.999, gt=0, le=1)
+    """In a frame whose blank has at least this posterior nothing else is considered."""
+    lm_weight: float = Field(1.0, ge=0, le=10)
+    """Of a word's log probability by the language model."""
+    word_bonus: float = Field(1.0, ge=-100, le=100)
+    """Added for each word, in nats; without a language model there is none."""
+    open_vocabulary: bool = True
+    """Whether words that the language model does not have can be found."""
+    unknown_score: float = Field(-10.0, ge=-1000, le=0)
+    """Added for each such word, in nats."""
 
     @model_validator(mode="after")
     def _consistent(self) -> "DecodeConfig":

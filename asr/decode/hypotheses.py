@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from asr.decode.alignment import Spans, align, unit_spans
 from asr.decode.beam import Labelling, beam_search
 from asr.decode.config import DecodeConfig
 from asr.decode.greedy import greedy_search
+from asr.decode.scorer import NO_SCORER
 from asr.errors import AsrError
 from asr.manifest import Alternative, Hypothesis, Word
 from asr.parallel import cores, ordered_map
@@ -31,7 +32,7 @@ class Units(Protocol):
 
 
 def decode_posteriors(ids: Sequence[str], log_posteriors: Iterable[np.ndarray], units: Units,
-                      frame_shift: float, config: DecodeConfig,
+                      frame_shift: float, config: DecodeConfig, scorer: Any = NO_SCORER,
                       threads: int | None = None) -> Iterator[Hypothesis]:
     """Search many utterances' posteriors, in threads; the order is kept, and a few are in flight.
 
@@ -42,18 +43,22 @@ def decode_posteriors(ids: Sequence[str], log_posteriors: Iterable[np.ndarray], 
         Natural log; unit 0 is the blank.
     frame_shift : float
         Seconds per output frame.
+    scorer : NamedTuple
+        For beam search, see `asr.decode.scorer`.
     threads : int, optional
         All cores by default; the result does not depend on it.
 
     Yields
     ------
     Hypothesis
-        `score` is the labelling's (with greedy search: its best path's) natural log probability.
-        `nbest` is filled where more than one text is asked for; of labellings with one text the
-        best stands for it. A word lasts from the first frame of its first unit to the end of the
-        last frame of its last on the best path of the labelling; its confidence is the least of
-        its units' highest posteriors, the utterance's is the mean of its words' (the share of
-        them that should be right), or None where there is no word.
+        `score` is the labelling's (with greedy search: its best path's) natural log probability,
+        with what the scorer adds; None where it allows none of the labellings in the beam to end
+        there: then the best one is cut after its last whole word. `nbest` is filled where more than
+        one text is asked for; of labellings with one text the best stands for it. A word lasts from
+        the first frame of its first unit to the end of the last frame of its last on the best path
+        of the labelling; its confidence is the least of its units' highest posteriors, the
+        utterance's is the mean of its words' (the share of them that should be right), or None
+        where there is no word.
 
     Raises
     ------
@@ -61,7 +66,8 @@ def decode_posteriors(ids: Sequence[str], log_posteriors: Iterable[np.ndarray], 
         An utterance's posteriors have the wrong shape or are no log probabilities.
     """
     def decode(item: tuple[str, np.ndarray]) -> Hypothesis:
-        return _decode(item[0], _checked(*item, len(units)), units, frame_shift, config)
+        return _decode(item[0], _checked(*item, len(units)), units, frame_shift, config,
+                       scorer)
 
     return ordered_map(decode, zip(ids, log_posteriors, strict=True), threads or cores())
 
@@ -81,30 +87,49 @@ def _checked(utterance: str, log_posteriors: np.ndarray, symbols: int) -> np.nda
 
 
 def _decode(utterance: str, log_posteriors: np.ndarray, units: Units, frame_shift: float,
-            config: DecodeConfig) -> Hypothesis:
+            config: DecodeConfig, scorer: Any) -> Hypothesis:
     nbest: list[Alternative] = []
+    score: float | None
     if config.search == "greedy":
         labels, path, score = greedy_search(log_posteriors)
     else:
-        found = beam_search(log_posteriors, config.beam, config.threshold, config.min_posterior)
-        best = next(found)
-        labels, score = best.labels, best.score
-        path = align(log_posteriors, labels)
-        if config.nbest > 1:
-            nbest = _alternatives(itertools.chain([best], found), units, config.nbest)
+        found = list(beam_search(log_posteriors, config.beam, config.threshold,
+                                 config.min_posterior, config.sure_blank, scorer))
+        if found and found[0].score > -np.inf:
+            labels, score = found[0].labels, found[0].score
+            path = align(log_posteriors, labels)
+            if config.nbest > 1:
+                nbest = _alternatives(found, units, config.nbest)
+        else:
+            labels, path = _whole_words(found, log_posteriors, units.boundary)
+            score = None
     words = _words(labels, unit_spans(log_posteriors, labels, path), units, frame_shift)
     return Hypothesis(
         id=utterance, text=units.decode(labels.tolist()), score=score, words=words, nbest=nbest,
         confidence=sum(word.confidence for word in words) / len(words) if words else None)
 
 
+def _whole_words(found: list[Labelling], log_posteriors: np.ndarray, boundary: int
+                 ) -> tuple[np.ndarray, np.ndarray]:
+    """The most probable labelling up to its last boundary, if there is any, and its path."""
+    if not found:
+        return np.zeros(0, np.int32), np.full(len(log_posteriors), -1, np.int32)
+    labels = max(found, key=lambda labelling: labelling.acoustic).labels
+    path = align(log_posteriors, labels)
+    whole = int(np.append(0, np.flatnonzero(labels == boundary))[-1])
+    return labels[:whole], np.where(path < whole, path, np.int32(-1))
+
+
 def _alternatives(labellings: Iterable[Labelling], units: Units, number: int) -> list[Alternative]:
-    scores: dict[str, float] = {}
+    texts: dict[str, Labelling] = {}
     for labelling in labellings:
-        scores.setdefault(units.decode(labelling.labels.tolist()), labelling.score)
-        if len(scores) == number:
+        if labelling.score == -np.inf:
             break
-    return [Alternative(text=text, score=score) for text, score in scores.items()]
+        texts.setdefault(units.decode(labelling.labels.tolist()), labelling)
+        if len(texts) == number:
+            break
+    return [Alternative(text=text, score=labelling.score, lm=labelling.added)
+            for text, labelling in texts.items()]
 
 
 def _words(labels: np.ndarray, spans: Spans, units: Units, frame_shift: float) -> list[Word]:

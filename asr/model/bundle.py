@@ -3,10 +3,12 @@
     bundle.json          format, features, network, normaliser, provenance
     model.safetensors    weights, and the training set's statistics for global normalisation
     units.txt            what the outputs stand for, one a line
+    lm.lm                language model for beam search, where one was chosen
     README.md            the same for people
 """
 
 import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +22,7 @@ from safetensors.torch import save
 
 from asr import __version__
 from asr.config import Config, parse_config
+from asr.decode.config import DecodeConfig
 from asr.errors import AsrError
 from asr.features.cmvn import moments, statistics_of
 from asr.features.config import FeatureConfig
@@ -31,7 +34,7 @@ from asr.model.network import Network
 from asr.text.units import CharacterUnits
 
 FORMAT = 1
-FILES = ("bundle.json", "model.safetensors", "units.txt", "README.md")
+FILES = ("bundle.json", "model.safetensors", "units.txt", "lm.lm", "README.md")
 _STATISTICS = "cmvn"  # name of the global statistics among the tensors
 
 
@@ -45,6 +48,8 @@ class BundleConfig(Config):
     model: ModelConfig
     normaliser: str
     """What was done to the training transcripts, see `asr.text.normalise`."""
+    decoding: DecodeConfig = DecodeConfig()
+    """How to search its posteriors, where nobody says otherwise; see `asr tune decode`."""
     provenance: dict[str, Any] = Field(default_factory=dict)
     """Data hash, seed, commit, command, development result …"""
 
@@ -58,6 +63,8 @@ class Bundle:
     network: Network
     training_statistics: np.ndarray | None
     """Shape (2, F), for global normalisation."""
+    lm: Path | None
+    """File of the language model that goes with `config.decoding`."""
 
     @property
     def sample_rate(self) -> int:
@@ -99,10 +106,9 @@ def save_bundle(path: Path, config: BundleConfig, units: CharacterUnits,
     if training_statistics is not None:
         tensors[_STATISTICS] = torch.from_numpy(training_statistics)
     with atomic_folder(path, FILES) as folder:
-        (folder / "bundle.json").write_text(config.model_dump_json(indent=1) + "\n", "utf-8")
         (folder / "model.safetensors").write_bytes(save(tensors))
         units.save(folder / "units.txt")
-        (folder / "README.md").write_text(_card(config, units), "utf-8")
+        _describe(folder, config, units)
 
 
 def load_bundle(path: Path, device: str = "cpu") -> Bundle:
@@ -147,7 +153,39 @@ def load_bundle(path: Path, device: str = "cpu") -> Bundle:
     statistics = weights.pop(_STATISTICS, None)
     network.load_state_dict(weights, assign=True)
     return Bundle(config, units, network.eval(),
-                  None if statistics is None else statistics.cpu().numpy())
+                  None if statistics is None else statistics.cpu().numpy(),
+                  path / "lm.lm" if (path / "lm.lm").exists() else None)
+
+
+def set_decoding(path: Path, decoding: DecodeConfig, lm: bytes | None,
+                 provenance: dict[str, Any]) -> None:
+    """Give a bundle other settings of its search, and the language model they are for.
+
+    The weights stay as they are; the bundle is replaced as a whole.
+
+    Parameters
+    ----------
+    lm : bytes, optional
+        Content of `lm.lm`; none removes it.
+    provenance : dict
+        Entries to add or replace.
+    """
+    config = parse_config(BundleConfig, json.loads(read_text(path / "bundle.json")),
+                          f"{path}/bundle.json")
+    config = config.model_copy(update={"decoding": decoding,
+                                       "provenance": config.provenance | provenance})
+    with atomic_folder(path, FILES) as folder:
+        for name in ("model.safetensors", "units.txt"):
+            shutil.copyfile(path / name, folder / name)
+        if lm is not None:
+            (folder / "lm.lm").write_bytes(lm)
+        _describe(folder, config, CharacterUnits.load(path / "units.txt"))
+
+
+def _describe(folder: Path, config: BundleConfig, units: CharacterUnits) -> None:
+    """Write what a program and what people read about the bundle."""
+    (folder / "bundle.json").write_text(config.model_dump_json(indent=1) + "\n", "utf-8")
+    (folder / "README.md").write_text(_card(config, units), "utf-8")
 
 
 def _card(config: BundleConfig, units: CharacterUnits) -> str:

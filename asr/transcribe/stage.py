@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from asr.decode.config import DecodeConfig
+from asr.decode.settings import SearchRequest, prepare_search
 from asr.errors import AsrError
 from asr.files import atomic_write, cannot_write
 from asr.model.bundle import load_bundle
@@ -15,7 +15,7 @@ from asr.transcribe.writers import FORMATS
 
 
 def transcribe_files(bundle_folder: Path, paths: Sequence[Path], formats: Sequence[str],
-                     output: Path | None, config: DecodeConfig) -> int:
+                     output: Path | None, request: SearchRequest) -> int:
     """Transcribe files one after the other, each written as soon as it is done.
 
     Parameters
@@ -42,11 +42,12 @@ def transcribe_files(bundle_folder: Path, paths: Sequence[Path], formats: Sequen
     else:
         _prepare(output, paths)
     bundle = load_bundle(bundle_folder, "cuda" if torch.cuda.is_available() else "cpu")
+    search = prepare_search(bundle, request)
     failed = 0
     # No bar beside transcripts on stdout: rich would take them over to its own stream.
     for path in paths if output is None else track(paths, "transcribe", len(paths)):
         try:
-            transcript = transcribe_file(bundle, path, config)
+            transcript = transcribe_file(bundle, path, search)
         except AsrError as error:
             if len(paths) == 1:
                 raise

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from asr.audio import read_audio
-from asr.decode.config import DecodeConfig
 from asr.decode.hypotheses import decode_posteriors
+from asr.decode.settings import Search
 from asr.manifest import Alternative, Hypothesis, Word
 from asr.transcribe.segment import segment
 
@@ -55,7 +55,7 @@ class Transcript:
         return [word for segment in self.segments for word in segment.words]
 
 
-def transcribe_file(bundle: "Bundle", path: str | Path, config: DecodeConfig) -> Transcript:
+def transcribe_file(bundle: "Bundle", path: str | Path, search: Search) -> Transcript:
     """Transcribe an audio file.
 
     Raises
@@ -66,10 +66,10 @@ def transcribe_file(bundle: "Bundle", path: str | Path, config: DecodeConfig) ->
     samples = read_audio(Path(path), bundle.sample_rate)
     name = os.fsencode(path).decode("utf-8", "replace")  # a name need not be valid Unicode
     return Transcript(name, len(samples) / bundle.sample_rate,
-                      transcribe_samples(bundle, samples, config))
+                      transcribe_samples(bundle, samples, search))
 
 
-def transcribe_samples(bundle: "Bundle", samples: np.ndarray, config: DecodeConfig
+def transcribe_samples(bundle: "Bundle", samples: np.ndarray, search: Search
                        ) -> list[Segment]:
     """Transcribe samples; the network runs while threads search what it has already made.
 
@@ -90,7 +90,7 @@ def transcribe_samples(bundle: "Bundle", samples: np.ndarray, config: DecodeConf
              if np.abs(samples[first:end]).max(initial=0) >= _SILENCE]
     hypotheses = decode_posteriors([f"at sample {first}" for first, _ in spans],
                                    _log_posteriors(bundle, samples, spans), bundle.units,
-                                   bundle.frame_shift, config)
+                                   bundle.frame_shift, *search)
     return [_placed(hypothesis, first / bundle.sample_rate, end / bundle.sample_rate)
             for hypothesis, (first, end) in zip(hypotheses, spans, strict=True)]
 

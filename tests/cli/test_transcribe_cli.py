@@ -10,6 +10,7 @@ import torch
 import asr
 from asr.cli import main
 from asr.decode.config import DecodeConfig
+from asr.decode.settings import Search
 from asr.features.config import FeatureConfig
 from asr.model.bundle import BundleConfig, save_bundle
 from asr.model.config import ModelConfig
@@ -59,7 +60,7 @@ def test_what_the_command_prints_is_what_the_library_gives(run, model, audio, ca
     assert run(audio / "b.wav", "--model", model, "--format", "json", "--search", "greedy") == 0
     values = json.loads(capsys.readouterr().out)
     expected = transcribe_file(asr.load_model(str(model)), str(audio / "b.wav"),
-                               DecodeConfig(search="greedy"))
+                               Search(DecodeConfig(search="greedy")))
     assert values["text"] == expected.text != ""
     assert len(values["segments"]) == len(expected.segments) == 3
     assert values["duration"] == 70

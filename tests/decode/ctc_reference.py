@@ -61,9 +61,9 @@ def tuple_beam(log_posteriors, width, threshold=math.inf, min_posterior=0.0, add
 
 
 @st.composite
-def posteriors(draw):
+def posteriors(draw, symbols=None):
     """Log posteriors made of few small weights, so that zeros and ties are common."""
-    shape = (draw(st.integers(0, 6)), draw(st.integers(1, 4)))
+    shape = (draw(st.integers(0, 6)), symbols or draw(st.integers(1, 4)))
     cells = draw(st.lists(st.integers(0, 3), min_size=shape[0] * shape[1],
                           max_size=shape[0] * shape[1]))
     weights = np.array(cells, float).reshape(shape)

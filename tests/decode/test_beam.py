@@ -101,3 +101,13 @@ def test_the_best_unit_of_a_frame_is_never_pruned():
     with np.errstate(divide="ignore"):
         log_posteriors = np.log(np.array([[0, 0.25, 0.25, 0.25, 0.25]], np.float32))
     assert list(found(log_posteriors, 2, min_posterior=0.5)) == [(1,), (2,)]
+
+
+@given(posteriors(), st.integers(1, 5), st.sampled_from([0.29, 0.55, 0.97]))
+def test_a_sure_blank_is_the_only_unit_of_its_frame(log_posteriors, width, sure):
+    alone = log_posteriors.copy()
+    alone[log_posteriors[:, 0] >= math.log(sure), 1:] = -math.inf
+    searches = (beam_search(log_posteriors, width, sure_blank=sure), beam_search(alone, width))
+    found, expected = ([(each.labels.tolist(), each.score) for each in labellings]
+                       for labellings in searches)
+    assert found == expected

@@ -17,11 +17,12 @@ class Bigram(NamedTuple):
     """Log scores of a unit after another; 0 is both start and end."""
 
     start: int
-    ceiling: float
+    ceilings: np.ndarray
     table: np.ndarray
 
 
 implement(Bigram, lambda scorer, state, unit: (unit, scorer.table[state, unit]),
+          lambda scorer, unit: scorer.ceilings[unit],
           lambda scorer, state: scorer.table[state, 0])
 
 
@@ -31,7 +32,7 @@ def bigram(seed: int, symbols: int) -> Bigram:
     table = rng.normal(-1, 2, (symbols, symbols))
     table[rng.random(table.shape) < 0.2] = -np.inf
     table[0, rng.integers(symbols)] = 1.0
-    return Bigram(0, float(table[:, 1:].max(initial=0.0)), table)
+    return Bigram(0, np.maximum(table.max(axis=0), -9.0), table)  # finite
 
 
 def before_end(scorer: Bigram, labels: tuple[int, ...]) -> float:
@@ -76,5 +77,5 @@ def test_narrow_beams_equal_the_dictionary_search(seed, frames, symbols, width, 
 def test_nothing_where_the_scorer_forbids_what_the_posteriors_ask_for():
     with np.errstate(divide="ignore"):
         certain = np.log(np.array([[0, 1], [0, 1]], np.float32))
-    forbidding = Bigram(0, 0.0, np.full((2, 2), -np.inf))
+    forbidding = Bigram(0, np.zeros(2), np.full((2, 2), -np.inf))
     assert found(certain, 4, forbidding) == {}

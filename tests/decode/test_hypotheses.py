@@ -9,7 +9,10 @@ from hypothesis import strategies as st
 from asr.config import parse_config
 from asr.decode.config import DecodeConfig
 from asr.decode.hypotheses import decode_posteriors
+from asr.decode.scorer import NO_SCORER
+from asr.decode.word_lm import spell, word_scorer
 from asr.errors import AsrError
+from asr.lm.ngram import SPECIAL, Level, NgramModel
 from asr.text.units import CharacterUnits
 
 UNITS = CharacterUnits(["<blank>", "|", "a", "b"])
@@ -23,8 +26,17 @@ def rows(text, sure=0.97):
     return np.log(posteriors).astype(np.float32)
 
 
-def decode(log_posteriors, config=BEAM, shift=0.5):
-    return next(decode_posteriors(["u"], [log_posteriors], UNITS, shift, config, threads=1))
+def decode(log_posteriors, config=BEAM, shift=0.5, scorer=NO_SCORER):
+    return next(decode_posteriors(["u"], [log_posteriors], UNITS, shift, config, scorer, threads=1))
+
+
+def closed_vocabulary(*words):
+    """A scorer by which all of these words are as likely, and no other is a word."""
+    model = NgramModel([*SPECIAL, *words], [Level(
+        np.zeros(3 + len(words), np.int32), np.arange(3 + len(words), dtype=np.int32),
+        np.full(3 + len(words), -1.0, np.float32), np.zeros(3 + len(words), np.float32))])
+    lexicon = spell(model.words, UNITS.symbols, UNITS.boundary)
+    return word_scorer(model, lexicon, len(UNITS), UNITS.boundary, 1.0, 0.5, -math.inf)
 
 
 @pytest.mark.parametrize("config", [GREEDY, BEAM])
@@ -95,7 +107,8 @@ def test_threads_change_nothing_and_order_is_kept():
     ids = [f"u{i}" for i in range(40)]
     log_posteriors = [random_posteriors(i, 10 + 7 * (i * 13 % 17), 4) for i in range(40)]
     results = [list(decode_posteriors(ids, log_posteriors, UNITS, 0.02,
-                                      DecodeConfig(nbest=4), threads)) for threads in (1, 2, 5)]
+                                      DecodeConfig(nbest=4), threads=threads))
+               for threads in (1, 2, 5)]
     assert [hypothesis.id for hypothesis in results[0]] == ids
     assert results[0] == results[1] == results[2]
 
@@ -107,7 +120,8 @@ def test_few_utterances_are_in_flight():
         for i in range(1_000):
             taken.append(i)
             yield rows("ab")
-    decoded = decode_posteriors([str(i) for i in range(1_000)], source(), UNITS, 0.02, BEAM, 2)
+    decoded = decode_posteriors([str(i) for i in range(1_000)], source(), UNITS, 0.02, BEAM,
+                                threads=2)
     assert next(decoded).text == "ab"
     assert len(taken) < 20
 
@@ -149,3 +163,28 @@ def test_other_layouts_of_the_array_give_the_same():
 def test_configuration_out_of_range(values, message):
     with pytest.raises(AsrError, match=message):
         parse_config(DecodeConfig, values, "conf.yaml")
+
+
+def test_alternatives_say_what_the_language_model_made_of_them():
+    hypothesis = decode(rows("a_b|_a", sure=0.8), DecodeConfig(nbest=3),
+                        scorer=closed_vocabulary("a", "b", "ab"))
+    assert hypothesis.text == "ab a"
+    best = hypothesis.nbest[0]
+    assert (best.text, best.score) == (hypothesis.text, hypothesis.score)
+    assert best.lm == pytest.approx(2 * (-1 + 0.5) - 1)  # two words and the end
+    assert {a.text for a in hypothesis.nbest} <= {"ab a", "ab", "a b a", "ab b", "b a", "a a", "a"}
+
+
+def test_a_word_that_is_not_over_is_left_out():
+    """In a beam of one prefix, which no word list allows to end here."""
+    hypothesis = decode(rows("ba|_a_|b_b", sure=0.99), DecodeConfig(beam=1),
+                        scorer=closed_vocabulary("a", "ba", "bba"))
+    assert hypothesis.text == "ba a"
+    assert [word.text for word in hypothesis.words] == ["ba", "a"]
+    assert hypothesis.score is None
+
+
+def test_nothing_where_no_word_is_allowed():
+    with np.errstate(divide="ignore"):
+        certain = np.log(np.eye(4, dtype=np.float32)[[3, 3]])
+    assert decode(certain, scorer=closed_vocabulary("a")).text == ""

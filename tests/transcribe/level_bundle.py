@@ -1,7 +1,10 @@
 """A bundle without a network: the sample in the middle of a frame says which unit is spoken."""
 
+from types import SimpleNamespace
+
 import numpy as np
 
+from asr.decode.config import DecodeConfig
 from asr.text.units import CharacterUnits
 
 RATE = 8_000
@@ -14,6 +17,8 @@ class LevelBundle:
 
     sample_rate = RATE
     frame_shift = SHIFT
+    config = SimpleNamespace(decoding=DecodeConfig())
+    lm = None
 
     def __init__(self):
         self.units = CharacterUnits.from_texts(["abcdefghijklmnopqrstuvwxyz"])

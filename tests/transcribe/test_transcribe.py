@@ -8,10 +8,11 @@ import soundfile
 from level_bundle import RATE, SHIFT, silence
 
 from asr.decode.config import DecodeConfig
+from asr.decode.settings import Search
 from asr.errors import AsrError
 from asr.transcribe.transcribe import transcribe_file, transcribe_samples
 
-GREEDY = DecodeConfig(search="greedy")
+GREEDY = Search(DecodeConfig(search="greedy"))
 WORDS = ["one", "two", "three", "four", "five", "six"]
 
 
@@ -19,7 +20,8 @@ WORDS = ["one", "two", "three", "four", "five", "six"]
 def test_words_and_their_times(bundle, record, search):
     samples = np.concatenate([silence(1), bundle.speak("hello"), silence(0.5),
                               bundle.speak(" "), bundle.speak("abc"), silence(0.25)])
-    transcript = transcribe_file(bundle, record("a.wav", samples), DecodeConfig(search=search))
+    transcript = transcribe_file(bundle, record("a.wav", samples),
+                                 Search(DecodeConfig(search=search)))
     assert transcript.text == "hello abc"
     assert transcript.duration == pytest.approx(len(samples) / RATE)
     assert [word.text for word in transcript.words] == ["hello", "abc"]
@@ -82,7 +84,7 @@ def test_a_silent_stretch_costs_no_word_around_it(bundle):
 
 
 def test_alternatives_come_with_their_segment(bundle):
-    segments = transcribe_samples(bundle, bundle.speak("ab"), DecodeConfig(beam=4, nbest=2))
+    segments = transcribe_samples(bundle, bundle.speak("ab"), Search(DecodeConfig(beam=4, nbest=2)))
     assert segments[0].nbest[0].text == segments[0].text == "ab"
 
 

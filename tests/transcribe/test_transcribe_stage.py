@@ -3,11 +3,11 @@ import json
 import pytest
 from level_bundle import silence
 
-from asr.decode.config import DecodeConfig
+from asr.decode.settings import SearchRequest
 from asr.errors import AsrError
 from asr.transcribe import stage
 
-GREEDY = DecodeConfig(search="greedy")
+GREEDY = SearchRequest({"search": "greedy"})
 
 
 @pytest.fixture

@@ -134,7 +134,7 @@ def test_json_of_segments():
     assert values["duration"] == 3.0
     assert values["segments"] == [
         {"start": 1.235, "end": 2.5, "text": "a b", "confidence": 0.1235,
-         "nbest": [{"text": "a b", "score": -1.5}]},
+         "nbest": [{"text": "a b", "score": -1.5, "lm": 0.0}]},
         {"start": 2.5, "end": 3, "text": "", "confidence": None, "nbest": []}]
 
 

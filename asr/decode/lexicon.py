@@ -1,0 +1,74 @@
+"""Words by their spelling in units, as a trie in flat arrays."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from asr.lm.ngram import NONE, find_word
+
+ROOT = 0  # before the first unit of a word
+
+
+class Lexicon(NamedTuple):
+    """Nodes are beginnings of words, numbered by length; one element each."""
+
+    parent: np.ndarray
+    unit: np.ndarray
+    first_child: np.ndarray  # and one more: children of i end where i + 1's begin
+    word: np.ndarray  # that ends here, or `NONE`
+
+    @classmethod
+    def build(cls, spellings: Sequence[Sequence[int]], words: Sequence[int]) -> "Lexicon":
+        """Make the trie of `spellings`, of which none may be empty or occur twice.
+
+        Parameters
+        ----------
+        spellings : sequence of N sequences of int
+            Units of each word, without blank and boundary.
+        words : sequence of N int
+            Number of each word.
+        """
+        order = sorted(range(len(words)), key=lambda i: tuple(spellings[i]))
+        lengths = np.array([len(spellings[i]) for i in order], np.int64)
+        units = np.array([unit for i in order for unit in spellings[i]], np.int32)
+        offsets = np.cumsum(lengths) - lengths
+        at = np.zeros(len(order), np.int32)  # node that each word has come to
+        nodes, parents, node_units = 1, [np.zeros(1, np.int32)], [np.zeros(1, np.int32)]
+        for depth in range(lengths.max(initial=0)):
+            longer = np.flatnonzero(lengths > depth)
+            parent, unit = at[longer], units[offsets[longer] + depth]
+            new = np.append(True, (np.diff(parent) != 0) | (np.diff(unit) != 0))
+            at[longer] = nodes - 1 + np.cumsum(new)
+            nodes += int(new.sum())
+            parents.append(parent[new])
+            node_units.append(unit[new])
+        parent, word = np.concatenate(parents), np.full(nodes, NONE, np.int32)
+        word[at] = np.array(words, np.int32)[order]
+        children = np.bincount(parent[1:], minlength=nodes)
+        return cls(parent, np.concatenate(node_units),
+                   np.append(1, 1 + np.cumsum(children)).astype(np.int32), word)
+
+    def spread(self, values: np.ndarray) -> np.ndarray:
+        """The highest of the values of the words that begin with each node's units.
+
+        Parameters
+        ----------
+        values : np.ndarray, shape = (words,)
+            By number of the word.
+
+        Returns
+        -------
+        np.ndarray, shape = (nodes,), float64
+        """
+        highest = np.where(self.word == NONE, -np.inf, values[self.word]).astype(np.float64)
+        for node in range(len(highest) - 1, ROOT, -1):  # a child's number is above its parent's
+            highest[self.parent[node]] = max(highest[self.parent[node]], highest[node])
+        return highest
+
+
+@njit(nogil=True)
+def step(lexicon: Lexicon, node: int, unit: int) -> int:
+    """The node after one more unit, or `NONE`."""
+    return find_word(lexicon.unit, lexicon.first_child[node], lexicon.first_child[node + 1], unit)

@@ -1,0 +1,93 @@
+"""What a search runs with: the model bundle's own settings, changed by a caller's wishes."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from asr.config import parse_config
+from asr.decode.config import DecodeConfig
+from asr.decode.scorer import NO_SCORER
+from asr.decode.word_lm import spell, word_scorer
+from asr.errors import AsrError
+from asr.lm.binary import load_lm
+from asr.lm.ngram import NONE, SPECIAL, NgramModel
+from asr.progress import log
+
+if TYPE_CHECKING:
+    from asr.model.bundle import Bundle
+    from asr.text.units import CharacterUnits
+
+_USUAL = 0.9  # share of a model's words that should consist of the units
+
+
+class SearchRequest(NamedTuple):
+    """A caller's wishes."""
+
+    changes: dict[str, Any]
+    """Fields of `DecodeConfig` that differ from the bundle's."""
+    lm: Path | None = None
+    """A language model in place of the bundle's."""
+    without_lm: bool = False
+    """Take none, not even the bundle's."""
+
+
+class Search(NamedTuple):
+    """Settings and scorer, ready for `decode_posteriors`."""
+
+    config: DecodeConfig
+    scorer: Any = NO_SCORER
+
+
+def prepare_search(bundle: "Bundle", request: SearchRequest | None = None) -> Search:
+    """Settle how to search the posteriors of a bundle.
+
+    Raises
+    ------
+    AsrError
+        A change is no valid setting, a language model is given for greedy search, or it cannot be
+        read or used with the units.
+    """
+    request = request or SearchRequest({})
+    config = parse_config(DecodeConfig, bundle.config.decoding.model_dump() | request.changes,
+                          "decoding")
+    if config.search == "greedy":
+        if request.lm is not None:
+            raise AsrError(f"greedy search cannot use a language model ({request.lm}); take "
+                           "--search beam, or leave it out")
+        return Search(config)
+    path = request.lm or (None if request.without_lm else bundle.lm)
+    if path is None:
+        return Search(config)
+    return Search(config, WordSearch(load_lm(path), bundle.units, path).scorer(config))
+
+
+class WordSearch:
+    """A word model with its lexicon in units, from which scorers of any weights are made.
+
+    Raises
+    ------
+    AsrError
+        None of the model's words consists of the units; if few do, there is a warning.
+    """
+
+    def __init__(self, model: NgramModel, units: "CharacterUnits", path: Path) -> None:
+        self.model = model
+        self.units = units
+        self.lexicon = spell(model.words, units.symbols, units.boundary)
+        words = len(model.words) - len(SPECIAL)
+        spelt = int((self.lexicon.word != NONE).sum())
+        if not spelt:
+            example = next(iter(model.words[len(SPECIAL):]), "no word at all")
+            raise AsrError(f"{path}: none of its {words} words ({example}, …) is made of the "
+                           f"model's units ({''.join(units.symbols[1:9])}…); build it from text in "
+                           "the same case, with the same normaliser (asr lm text)")
+        if spelt < _USUAL * words:
+            log(f"asr: warning: {path}: only {spelt:,} of its {words:,} words are made of the "
+                "model's units and can be found; was its text normalised like the transcripts?")
+
+    def scorer(self, config: DecodeConfig) -> Any:
+        """For `beam_search`, with the weights of a configuration."""
+        return word_scorer(self.model, self.lexicon, len(self.units), self.units.boundary,
+                           config.lm_weight, config.word_bonus,
+                           config.unknown_score if config.open_vocabulary else -np.inf)
