@@ -8,8 +8,9 @@ START, END, UNKNOWN = "<s>", "</s>", "<unk>"
 class Reference:
     """p(word | history) of sentences given as lists of words."""
 
-    def __init__(self, sentences, vocabulary, order, fallback=(0.5, 1.0, 1.5)):
+    def __init__(self, sentences, vocabulary, order, cutoffs=None, fallback=(0.5, 1.0, 1.5)):
         self.order = order
+        self.cutoffs = [None, *(cutoffs or [0] * order)]
         self.predicted = [*vocabulary, END, UNKNOWN]
         raw = [Counter() for _ in range(order + 1)]
         for sentence in sentences:
@@ -47,7 +48,8 @@ class Reference:
         if not total:
             return lower
         d = self.discounts[n]
-        gamma = sum(d[min(c, 3) - 1] for c in followers.values()) / total
+        cutoff = self.cutoffs[n]
+        gamma = sum(d[min(c, 3) - 1] if c > cutoff else c for c in followers.values()) / total
         count = followers.get((*history, word), 0)
-        own = (count - d[min(count, 3) - 1]) / total if count else 0
+        own = (count - d[min(count, 3) - 1]) / total if count > cutoff else 0
         return own + gamma * lower

@@ -1,5 +1,6 @@
 import itertools
 import random
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -57,11 +58,12 @@ def distribution(model, history):
 
 @pytest.mark.parametrize("order", [1, 2, 3, 4])
 @pytest.mark.parametrize("number", [3, 200])
-def test_every_probability_equals_the_definition(order, number):
+@pytest.mark.parametrize("cutoffs", [[0, 0, 0, 0], [0, 0, 1, 2], [2, 1, 0, 1]])
+def test_every_probability_equals_the_definition(order, number, cutoffs):
     words = "abcdefgh"
     text = sentences(number)
-    reference = Reference(text, words, order)
-    model = model_of(estimated(text, words, order), words)
+    reference = Reference(text, words, order, cutoffs[:order])
+    model = model_of(estimated(text, words, order, cutoffs[:order]), words)
     for history in ([], ["<s>"], ["a"], ["b", "c"], ["<s>", "a"], ["h", "h", "h"],
                     ["<s>", "a", "b"], ["a", "b", "c"]):
         found = distribution(model, history)
@@ -81,6 +83,44 @@ def test_counts_by_hand():
     assert trigrams == {("a", "b"): 2, ("a", "</s>"): 1, ("b", "</s>"): 2}
     assert [names[counts[0].word[counts[1].parent[s]]] for s in counts[2].suffix] \
         == ["a", "a", "b"]
+
+
+HAND = ["a", "a b", "a b b", "a a", "b a"]
+"""Bigrams: <s> a 4; a </s> 3; a b, b </s> 2; <s> b, b a, a a, b b 1. So n1 to n4 are 4, 2, 1, 1,
+Y = 4 / (4 + 2·2) = 1/2, and D = 1 − 2Y·2/4 = 1/2, 2 − 3Y·1/2 = 5/4, 3 − 4Y·1/1 = 1.
+
+Different words before a: <s>, a, b; before b: the same; before </s>: a, b. There is no 1 among
+these counts, so D = 1/2, 1, 3/2: γ = (3/2 + 3/2 + 1)/8 = 1/2, and with 1/4 for each of four words
+p(a) = p(b) = (3/2)/8 + 1/2·1/4 = 5/16, p(</s>) = 1/8 + 1/8 = 1/4, p(<unk>) = 1/8."""
+UNIGRAMS = {"a": Fraction(5, 16), "b": Fraction(5, 16), "</s>": Fraction(1, 4),
+            "<unk>": Fraction(1, 8)}
+
+
+@pytest.mark.parametrize(("cutoffs", "history", "seen", "gamma"), [
+    # γ = Σ D / Σ c: <s>: (1 + 1/2)/5; a: (1/2 + 5/4 + 1)/6; b: (1/2 + 1/2 + 5/4)/4.
+    ([0, 0], "<s>", {"a": Fraction(3, 5), "b": Fraction(1, 10)}, Fraction(3, 10)),
+    ([0, 0], "a", {"a": Fraction(1, 12), "b": Fraction(1, 8), "</s>": Fraction(1, 3)},
+     Fraction(11, 24)),
+    ([0, 0], "b", {"a": Fraction(1, 8), "b": Fraction(1, 8), "</s>": Fraction(3, 16)},
+     Fraction(9, 16)),
+    # Bigrams that were there once are left out: γ takes all of their count instead of D.
+    ([0, 1], "<s>", {"a": Fraction(3, 5)}, Fraction(2, 5)),
+    ([0, 1], "a", {"b": Fraction(1, 8), "</s>": Fraction(1, 3)}, Fraction(13, 24)),
+    ([0, 1], "b", {"</s>": Fraction(3, 16)}, Fraction(13, 16)),
+    # And those that were there twice.
+    ([0, 2], "a", {"</s>": Fraction(1, 3)}, Fraction(2, 3)),
+    ([0, 2], "b", {}, Fraction(1)),
+])
+def test_probabilities_by_hand(tmp_path, cutoffs, history, seen, gamma):
+    path = tmp_path / "text"
+    path.write_text("\n".join(HAND))
+    model = build([path], 2, None, None, cutoffs, 0.0)
+    expected = {word: seen.get(word, 0) + gamma * p for word, p in UNIGRAMS.items()}
+    assert sum(expected.values()) == 1
+    assert distribution(model, [history]) == pytest.approx(
+        {word: float(p) for word, p in expected.items()}, rel=1e-6)
+    kept = model.levels[1]
+    assert {model.words[w] for w in kept.word[kept.parent == model.index[history]]} == set(seen)
 
 
 @pytest.mark.parametrize("cutoffs", [[0, 0, 1], [0, 1, 1], [0, 1, 2, 3]])
