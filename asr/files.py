@@ -123,8 +123,8 @@ def read_lines(path: Path) -> list[str]:
 
 # Neither name nor time in gzip's header: the file is a function of what is written.
 _PACKERS: dict[str, Callable[..., Any]] = {
-    ".gz": lambda file: gzip.GzipFile("", "wb", fileobj=file, mtime=0),
-    ".xz": lambda file: lzma.open(file, "wb"),
+    ".gz": lambda file, mode: gzip.GzipFile("", mode, fileobj=file, mtime=0),
+    ".xz": lzma.open,
 }
 _MAGIC: dict[bytes, Callable[..., Any]] = {b"\x1f\x8b": gzip.open, b"\xfd7zXZ\x00": lzma.open}
 
@@ -164,7 +164,7 @@ def atomic_write_packed(path: Path) -> Iterator[IO[bytes]]:
     """
     with atomic_write(path, binary=True) as file:
         if path.suffix in _PACKERS:
-            with _PACKERS[path.suffix](file) as packed:
+            with _PACKERS[path.suffix](file, "wb") as packed:
                 yield packed
         else:
             yield file

@@ -46,11 +46,13 @@ def build(texts: tuple[Path, ...], output: Path, order: int, words: int | None,
           vocabulary: Path | None, cutoffs: str, threshold: float, quantise: bool) -> None:
     """Estimate an n-gram model (modified Kneser-Ney) from sentences, one a line.
 
-    OUTPUT is an ARPA file, packed if its name ends in .gz or .xz, or binary if it ends in .lm.
+    OUTPUT is an ARPA file (.arpa, or packed .arpa.gz or .arpa.xz) or binary (.lm). An <unk> in
+    TEXTS is an unknown word; <s> and </s> are refused, since every line is a sentence.
     """
-    from asr.lm.binary import save_lm
+    from asr.lm.binary import check_output, save_lm
     from asr.lm.build import build as build_model
 
+    check_output(output, quantise)
     try:
         minima = [int(number) for number in cutoffs.split(",")]
     except ValueError:
@@ -65,8 +67,9 @@ def build(texts: tuple[Path, ...], output: Path, order: int, words: int | None,
 @click.option("--quantise", is_flag=True, help="8 bits for a probability; OUTPUT is a .lm.")
 def convert(model: Path, output: Path, quantise: bool) -> None:
     """Write MODEL in the format that OUTPUT's name asks for: .lm, .arpa, .arpa.gz, .arpa.xz."""
-    from asr.lm.binary import load_lm, save_lm
+    from asr.lm.binary import check_output, load_lm, save_lm
 
+    check_output(output, quantise)
     save_lm(output, load_lm(model), quantise)
 
 

@@ -44,6 +44,22 @@ def load_lm(path: Path) -> NgramModel:
         raise AsrError(f"{path}: damaged ({error}); make it again with asr lm convert") from None
 
 
+def check_output(path: Path, quantise: bool = False) -> None:
+    """Refuse, before the work, what `save_lm` would refuse after it.
+
+    Raises
+    ------
+    AsrError
+        The name does not end as a model's (it may be a text's, where the output was forgotten), or
+        is not that of a binary file and `quantise` asks for one.
+    """
+    if not path.name.endswith((".lm", ".arpa", ".arpa.gz", ".arpa.xz")):
+        raise AsrError(f"{path}: the name of a model to write must end in .lm, .arpa, .arpa.gz or "
+                       ".arpa.xz")
+    if quantise and path.suffix != ".lm":
+        raise AsrError(f"{path}: only binary files (*.lm) can be quantised")
+
+
 def save_lm(path: Path, model: NgramModel, quantise: bool = False) -> None:
     """Write a model: binary where the name ends in .lm, else ARPA (packed for .gz and .xz).
 
@@ -51,12 +67,16 @@ def save_lm(path: Path, model: NgramModel, quantise: bool = False) -> None:
     ----------
     quantise : bool
         8-bit probabilities and weights of n-grams longer than a word, in a binary file.
+
+    Raises
+    ------
+    AsrError
+        As for `check_output`; or the file cannot be written.
     """
+    check_output(path, quantise)
     if path.suffix == ".lm":
         with atomic_write(path, binary=True) as file:
             file.write(save(_pack(model, quantise), {"format": FORMAT}))
-    elif quantise:
-        raise AsrError(f"{path}: only binary files (*.lm) can be quantised")
     else:
         write_arpa(path, model)
 

@@ -11,11 +11,16 @@ import numpy as np
 
 from asr.errors import AsrError
 from asr.files import atomic_write_packed, open_packed, read_lines
+from asr.lm.arpa import CAPITAL_UNKNOWN
 from asr.lm.kneser_ney import count_ngrams, estimate
 from asr.lm.ngram import END, SPECIAL, START, UNKNOWN, NgramModel
 from asr.lm.prune import prune
 from asr.lm.text import sentences
 from asr.progress import log, track
+
+_MARKERS = {SPECIAL[START], SPECIAL[END]}
+_MARKED = ("<s> and </s> mark where sentences begin and end, which a line does already; take them "
+           "out of the text")
 
 
 def read_sentences(paths: Iterable[Path]) -> Iterator[str]:
@@ -36,7 +41,15 @@ def read_sentences(paths: Iterable[Path]) -> Iterator[str]:
 
 def write_sentences(paths: Sequence[Path], output: Path, normalise: Callable[[str], str],
                     roman: bool) -> None:
-    """Write the sentences of running text (a paragraph a line), spelt out and normalised."""
+    """Write the sentences of running text (a paragraph a line), spelt out and normalised.
+
+    Raises
+    ------
+    AsrError
+        As for `read_sentences`; or `output` is one of the texts.
+    """
+    if output.exists() and any(path.exists() and path.samefile(output) for path in paths):
+        raise AsrError(f"{output}: the output is one of the texts; name another file")
     with atomic_write_packed(output) as file:
         for paragraph in track(read_sentences(paths), "paragraphs"):
             for sentence in sentences(paragraph, normalise, roman):
@@ -45,7 +58,7 @@ def write_sentences(paths: Sequence[Path], output: Path, normalise: Callable[[st
 
 def build(texts: Sequence[Path], order: int, words: int | None, vocabulary: Path | None,
           cutoffs: Sequence[int], threshold: float) -> NgramModel:
-    """Estimate a model of sentences, one a line.
+    """Estimate a model of sentences, one a line; <unk> in them stands for an unknown word.
 
     Parameters
     ----------
@@ -57,16 +70,28 @@ def build(texts: Sequence[Path], order: int, words: int | None, vocabulary: Path
         See `estimate`; missing orders take the last one given.
     threshold : float
         See `prune`; 0 keeps everything.
+
+    Raises
+    ------
+    AsrError
+        There is no text, or <s> or </s> in it; a line of `vocabulary` is no word; there are both
+        `words` and `vocabulary`, or more cut-offs than orders.
     """
+    if words is not None and vocabulary is not None:
+        raise AsrError("the vocabulary is given by its size or by its words: leave out --words or "
+                       "--vocabulary")
+    if len(cutoffs) > order:
+        raise AsrError(f"{len(cutoffs)} cut-offs for an order of {order}; give one for each order "
+                       "at most")
+    chosen = [] if vocabulary is None else _vocabulary(vocabulary)
     tokens, listed = _tokens(texts)
-    log(f"{len(tokens):,} words and sentence ends, {len(listed):,} different words")
-    if vocabulary is not None:
-        chosen = [line.strip() for line in read_lines(vocabulary) if line.strip()]
-    else:
+    log(f"{np.count_nonzero(tokens != START):,} words and sentence ends, "
+        f"{len(listed):,} different words")
+    if vocabulary is None:
         counts = np.bincount(tokens, minlength=len(SPECIAL) + len(listed))[len(SPECIAL):]
         by_count = sorted(range(len(listed)), key=lambda i: (-counts[i], listed[i]))
-        chosen = [listed[i] for i in by_count[:words]]
-    names = [*SPECIAL, *sorted(set(chosen) - set(SPECIAL))]
+        chosen = [listed[i] for i in by_count if listed[i] != CAPITAL_UNKNOWN][:words]
+    names = [*SPECIAL, *sorted(set(chosen))]
     number = {word: i for i, word in enumerate(names)}
     renumber = np.array([*range(len(SPECIAL)), *(number.get(w, UNKNOWN) for w in listed)], np.int32)
     tokens = renumber[tokens]
@@ -78,14 +103,30 @@ def build(texts: Sequence[Path], order: int, words: int | None, vocabulary: Path
     return NgramModel(names, model.levels())
 
 
+def _vocabulary(path: Path) -> list[str]:
+    words = []
+    for number, line in enumerate(read_lines(path), 1):
+        word = line.strip()
+        if len(word.split()) > 1 or word in (*SPECIAL, CAPITAL_UNKNOWN):
+            raise AsrError(f"{path}:{number}: {word!r} is no word of a vocabulary: write one a "
+                           f"line, and none of {', '.join(SPECIAL)}, which every model has")
+        if word:
+            words.append(word)
+    return words
+
+
 def _tokens(texts: Sequence[Path]) -> tuple[np.ndarray, list[str]]:
     """Sentences from `START` to `END` one after the other, words in order of first occurrence."""
     number = {word: i for i, word in enumerate(SPECIAL)}
     tokens = array("i")
-    for line in track(read_sentences(texts), "sentences"):
+    lines = ((f"{path}:{i}", line) for path in texts
+             for i, line in enumerate(read_sentences([path]), 1))
+    for place, line in track(lines, "sentences"):
         words = line.split()
         if not words:
             continue
+        if not _MARKERS.isdisjoint(words):
+            raise AsrError(f"{place}: {_MARKED}")
         tokens.append(START)
         tokens.extend([number.setdefault(word, len(number)) for word in words])
         tokens.append(END)
@@ -125,15 +166,17 @@ def perplexity(model: NgramModel, texts: Iterable[str]) -> tuple[Perplexity, Cou
     Raises
     ------
     AsrError
-        There is no word in the text.
+        There is no word in the text, or <s> or </s>.
     """
     unknown: Counter[str] = Counter()
     sentence_count = words = 0
     known_log = unknown_log = 0.0
-    for text in texts:
+    for number, text in enumerate(texts, 1):
         sentence = text.split()
         if not sentence:
             continue
+        if not _MARKERS.isdisjoint(sentence):
+            raise AsrError(f"sentence {number}: {_MARKED}")
         scores = model.score(sentence)
         missing = np.append(model.encode(sentence) == UNKNOWN, False)
         unknown.update(word for word, gone in zip(sentence, missing, strict=False) if gone)
