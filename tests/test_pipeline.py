@@ -3,6 +3,7 @@
 import csv
 import json
 import resource
+import shutil
 import subprocess
 import sys
 
@@ -73,6 +74,24 @@ def world(tmp_path_factory):
         done("decode", folder / "model/bundle", folder / "features/dev",
              folder / f"{search}.jsonl", "--search", search)
     return folder
+
+
+def test_a_language_model_is_built_tuned_and_used(world, tmp_path):
+    shutil.copytree(world / "model/bundle", tmp_path / "bundle")
+    with (world / "train.csv").open() as file:
+        lines = [row["text"] + "\n" for row in csv.DictReader(file)]
+    (tmp_path / "text").write_text("".join(lines))
+    done("lm", "text", tmp_path / "text", tmp_path / "sentences")
+    done("lm", "build", tmp_path / "sentences", tmp_path / "words.lm", "--order", 2)
+    done("tune", "decode", tmp_path / "bundle", world / "features/dev", "--lm",
+         tmp_path / "words.lm", "--trials", 2)
+    assert (tmp_path / "tune" / "surface.png").exists()
+    done("decode", tmp_path / "bundle", world / "features/dev", tmp_path / "dev.jsonl", "--nbest",
+         2, "--set", "beam=20")
+    assert wer(world, tmp_path / "dev") < 0.1
+    said = refused("decode", tmp_path / "bundle", world / "features/dev", tmp_path / "x.jsonl",
+                   "--search", "greedy", "--lm", tmp_path / "words.lm")
+    assert "greedy search cannot use a language model" in said
 
 
 def wer(world, search):

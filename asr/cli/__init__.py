@@ -9,7 +9,8 @@ import click
 from asr import __version__
 from asr.errors import AsrError
 
-COMMANDS = ("prepare", "validate", "features", "train", "lm", "decode", "score", "transcribe")
+COMMANDS = ("prepare", "validate", "features", "train", "lm", "tune", "decode", "score",
+            "transcribe")
 
 
 class _LazyGroup(click.Group):

@@ -76,9 +76,14 @@ def save_lm(path: Path, model: NgramModel, quantise: bool = False) -> None:
     check_output(path, quantise)
     if path.suffix == ".lm":
         with atomic_write(path, binary=True) as file:
-            file.write(save(_pack(model, quantise), {"format": FORMAT}))
+            file.write(lm_bytes(model, quantise))
     else:
         write_arpa(path, model)
+
+
+def lm_bytes(model: NgramModel, quantise: bool = False) -> bytes:
+    """What a binary file holds."""
+    return save(_pack(model, quantise), {"format": FORMAT})
 
 
 def _pack(model: NgramModel, quantise: bool) -> dict[str, np.ndarray]:

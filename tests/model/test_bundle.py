@@ -5,9 +5,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from asr.decode.config import DecodeConfig
 from asr.errors import AsrError
 from asr.features.config import FeatureConfig
-from asr.model.bundle import BundleConfig, load_bundle, save_bundle
+from asr.model.bundle import BundleConfig, load_bundle, save_bundle, set_decoding
 from asr.model.config import ModelConfig
 from asr.model.network import Network
 from asr.text.units import CharacterUnits
@@ -108,3 +109,17 @@ def test_an_additional_tensor_is_refused(path):
     save_file({**tensors, "extra": torch.zeros(1)}, path / "model.safetensors")
     with pytest.raises(AsrError, match="extra"):
         load_bundle(path)
+
+
+def test_settings_of_the_search_and_a_language_model_can_be_added(path, speech):
+    before = load_bundle(path)
+    set_decoding(path, DecodeConfig(lm_weight=0.7), b"a model", {"tuned": "on dev"})
+    after = load_bundle(path)
+    assert after.config.decoding.lm_weight == 0.7
+    assert after.config.provenance == {"seed": 3, "tuned": "on dev"}
+    assert after.lm.read_bytes() == b"a model"
+    assert "- tuned: on dev" in (path / "README.md").read_text()
+    np.testing.assert_array_equal(*before.log_posteriors_of_audio([speech]),
+                                  *after.log_posteriors_of_audio([speech]))
+    set_decoding(path, DecodeConfig(), None, {})
+    assert load_bundle(path).lm is None

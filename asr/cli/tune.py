@@ -1,0 +1,34 @@
+from pathlib import Path
+
+import click
+
+
+@click.group()
+def tune() -> None:
+    """Choose settings on a development set."""
+
+
+@tune.command()
+@click.argument("bundle", type=click.Path(path_type=Path))
+@click.argument("store", type=click.Path(path_type=Path))
+@click.option("--lm", type=click.Path(path_type=Path), metavar="FILE",
+              help="Word model (*.lm, or ARPA). Default: the bundle's own.")
+@click.option("--output", type=click.Path(path_type=Path), metavar="DIR",
+              help="For study.db and surface.png. Default: tune, beside BUNDLE.")
+@click.option("--trials", type=click.IntRange(min=1), default=60, show_default=True,
+              help="Of weights; a study that has some goes on from there.")
+@click.option("--utterances", type=click.IntRange(min=0), default=500, show_default=True,
+              help="Evenly spread over STORE; 0 is all.")
+@click.option("--threads", type=click.IntRange(min=1), help="Default: all cores.")
+def decode(bundle: Path, store: Path, lm: Path | None, output: Path | None, trials: int,
+           utterances: int, threads: int | None) -> None:
+    """Find the weights and the width of the beam search with a language model.
+
+    STORE holds the features of a development set. What is best there is written into BUNDLE, with
+    the language model: the defaults of asr decode and asr transcribe. Needs optuna.
+    """
+    from asr.decode.tune import tune_decoding
+    from asr.parallel import cores
+
+    tune_decoding(bundle, store, lm, output or bundle.parent / "tune", trials, utterances,
+                  threads or cores())

@@ -1,0 +1,222 @@
+"""Choose the weights and the width of a beam search on a development set."""
+
+import hashlib
+import importlib.util
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from asr.config import parse_config
+from asr.decode.config import DecodeConfig
+from asr.decode.hypotheses import decode_posteriors
+from asr.decode.scorer import NO_SCORER
+from asr.decode.settings import WordSearch
+from asr.errors import AsrError
+from asr.features.store import Store
+from asr.files import atomic_write, cannot_write, sha256
+from asr.lm.binary import lm_bytes, load_lm
+from asr.lm.ngram import UNKNOWN
+from asr.model.bundle import Bundle, load_bundle, set_decoding
+from asr.model.inference import store_log_posteriors
+from asr.progress import log, track
+from asr.score.align import score_utterances
+from asr.text.normalise import normaliser
+
+if TYPE_CHECKING:
+    import optuna
+
+RANGES = {"lm_weight": (0.0, 4.0), "word_bonus": (-2.0, 6.0), "unknown_score": (-20.0, 0.0)}
+"""Where the weights are looked for."""
+_WIDTHS = (4, 8, 16, 32, 64, 128)
+_AS_GOOD = 0.0005  # a narrower beam may cost this much WER
+_MANY_UNKNOWN = 0.05  # share of words unknown to the language model that gets a warning
+
+
+@dataclass(frozen=True)
+class Material:
+    """A development set as the search sees it."""
+
+    ids: list[str]
+    texts: list[str]
+    """Normalised references."""
+    log_posteriors: list[np.ndarray]
+    bundle: Bundle
+    threads: int
+
+    def measure(self, config: DecodeConfig, scorer: Any) -> tuple[float, float]:
+        """Word error rate and real-time factor."""
+        start = time.perf_counter()
+        found = list(decode_posteriors(self.ids, self.log_posteriors, self.bundle.units,
+                                       self.bundle.frame_shift, config, scorer, self.threads))
+        seconds = time.perf_counter() - start
+        words = score_utterances((h.id, text, h.text)
+                                 for h, text in zip(found, self.texts, strict=True)).words
+        return words.errors.sum() / words.length.sum(), seconds / self.duration
+
+    @property
+    def duration(self) -> float:
+        """Seconds of speech."""
+        return sum(map(len, self.log_posteriors)) * self.bundle.frame_shift
+
+
+def tune_decoding(bundle_folder: Path, store_folder: Path, lm: Path | None, folder: Path,
+                  trials: int, utterances: int, threads: int) -> DecodeConfig:
+    """Find the best settings, write them and the language model into the bundle.
+
+    First the weights, in `trials` steps of a tree-structured Parzen estimator (Bergstra et al.
+    2011) that starts from the bundle's own; then the narrowest beam that is as good as any. Where
+    greedy search is better than all of them, that becomes the bundle's search.
+
+    Parameters
+    ----------
+    lm : Path, optional
+        A word model; the bundle's own by default.
+    folder : Path
+        For `study.db`, with every trial: a later call goes on from there; and `surface.png`.
+    utterances : int
+        How many to use, evenly spread over the set; 0 is all.
+
+    Raises
+    ------
+    AsrError
+        optuna is not there, or see `load_bundle`, `Store.open`, `load_lm`, `WordSearch`.
+    """
+    if importlib.util.find_spec("optuna") is None:
+        raise AsrError("tuning needs optuna: pip install 'asr[tune]'")
+    bundle = load_bundle(bundle_folder)
+    path = lm or bundle.lm
+    if path is None:
+        raise AsrError(f"{bundle_folder} has no language model of its own; name one with --lm")
+    model = load_lm(path)
+    words = WordSearch(model, bundle.units, path)
+    content = path.read_bytes() if path.suffix == ".lm" else lm_bytes(model)
+    # To see now rather than after the work whether the bundle can be written.
+    set_decoding(bundle_folder, bundle.config.decoding,
+                 bundle.lm.read_bytes() if bundle.lm else None, {})
+    material = gather(bundle, store_folder, utterances, threads)
+    _warn_of_unknown(words, material.texts, path)
+    start = bundle.config.decoding.model_copy(update={"search": "beam", "nbest": 1})
+    study = _open_study(folder, [bundle_folder / "model.safetensors", path], material.ids)
+    if not study.trials:
+        study.enqueue_trial({name: getattr(start, name) for name in RANGES})
+
+    def objective(trial: "optuna.Trial") -> float:
+        chosen = {name: trial.suggest_float(name, *span) for name, span in RANGES.items()}
+        config = start.model_copy(update=chosen)
+        return material.measure(config, words.scorer(config))[0]
+
+    greedy, _ = material.measure(start.model_copy(update={"search": "greedy"}), NO_SCORER)
+    log(f"{len(material.ids)} utterances, {material.duration / 3600:.2f} h; greedy search: WER "
+        f"{100 * greedy:.2f} %")
+    done = sum(trial.values is not None for trial in study.trials)
+    for _ in track(range(done, trials), "trials", max(0, trials - done)):
+        study.optimize(objective, n_trials=1)
+        log(f"  {len(study.trials):3}  WER {100 * study.trials[-1].values[0]:.2f} %  "
+            f"{_described(study.trials[-1].params)}  (best {100 * study.best_value:.2f} %)")
+    _plot(study, folder / "surface.png")
+    best = parse_config(DecodeConfig, start.model_dump() | {
+        name: round(value, 2) for name, value in study.best_params.items()}, "the best trial")
+    best, error = _narrowest(material, best, words)
+    if greedy < error:
+        log("greedy search is better: the bundle will use it unless told otherwise")
+        best = best.model_copy(update={"search": "greedy"})
+    set_decoding(bundle_folder, best, content, {"decoding tuned": {
+        "on": store_folder.name, "utterances": len(material.ids), "trials": len(study.trials),
+        "language model": path.name, "wer": error, "greedy wer": greedy}})
+    return best
+
+
+def gather(bundle: Bundle, store_folder: Path, utterances: int, threads: int) -> Material:
+    """One pass of the network over (some of) a store."""
+    store = Store.open(store_folder, bundle.config.features)
+    normalise = normaliser(bundle.config.normaliser)
+    texts = [normalise(entry.text) for entry in store.entries]
+    spoken = [i for i, text in enumerate(texts) if text]
+    if not spoken:
+        raise AsrError(f"{store_folder}: no text to measure an error rate on")
+    number = min(utterances or len(spoken), len(spoken))
+    chosen = [spoken[i * len(spoken) // number] for i in range(number)]
+    statistics = bundle.statistics(store.moments, [entry.speaker for entry in store.entries])
+    chosen.sort(key=lambda i: store.lengths[i])
+    posteriors = store_log_posteriors(bundle.network, store, statistics, chosen)
+    return Material([store.entries[i].id for i in chosen], [texts[i] for i in chosen],
+                    list(track(posteriors, "posteriors", number)), bundle, threads)
+
+
+def _warn_of_unknown(words: WordSearch, texts: Sequence[str], path: Path) -> None:
+    encoded = words.model.encode([word for text in texts for word in text.split()])
+    share = float((encoded == UNKNOWN).mean())
+    log(f"{path.name}: {100 * share:.2f} % of the words are unknown to it")
+    if share > _MANY_UNKNOWN:
+        log(f"asr: warning: that many unknown words ({share:.0%}) will be missed or spelt; was its "
+            "text normalised like the transcripts, and is its vocabulary large enough?")
+
+
+def _open_study(folder: Path, files: Sequence[Path], ids: Sequence[str]) -> "optuna.Study":
+    """The study of these files and utterances: only such trials can be compared."""
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "study.db").open("ab").close()
+    except OSError as error:
+        raise cannot_write(folder / "study.db", error) from error
+    digest = hashlib.sha256("\n".join([*map(sha256, files), *ids]).encode())
+    try:
+        return optuna.create_study(storage=f"sqlite:///{folder.resolve() / 'study.db'}",
+                                   study_name=digest.hexdigest()[:16], load_if_exists=True,
+                                   sampler=optuna.samplers.TPESampler(seed=0))
+    except Exception as error:  # whatever SQLAlchemy makes of a file that is no database
+        raise AsrError(f"{folder / 'study.db'}: not a study ({str(error).splitlines()[0]}); delete "
+                       "it or choose another folder") from None
+
+
+def _narrowest(material: Material, config: DecodeConfig, words: WordSearch
+               ) -> tuple[DecodeConfig, float]:
+    """The first beam width that is as good as any, with its error rate; all are shown."""
+    scorer = words.scorer(config)
+    measured = []
+    for width in _WIDTHS:
+        wider = config.model_copy(update={"beam": width})
+        error, factor = material.measure(wider, scorer)
+        log(f"  beam {width:3}: WER {100 * error:.2f} %, real-time factor {factor:.5f} on "
+            f"{material.threads} threads")
+        measured.append((error, wider))
+    least = min(error for error, _ in measured)
+    error, chosen = next(m for m in measured if m[0] <= least + _AS_GOOD)
+    log(f"chosen: beam={chosen.beam}  "
+        f"{_described({name: getattr(chosen, name) for name in RANGES})}")
+    return chosen, error
+
+
+def _plot(study: "optuna.Study", path: Path) -> None:
+    """Error rate over weight and bonus; every trial is a point."""
+    import matplotlib
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    trials = [t for t in study.trials if t.values is not None]
+    x, y = ([t.params[name] for t in trials] for name in ("lm_weight", "word_bonus"))
+    colours = [100 * t.values[0] for t in trials]
+    # The worst trials would take all of the colours.
+    top = float(np.quantile(colours, 0.8)) if len(colours) > 4 else max(colours)
+    figure, axes = pyplot.subplots(figsize=(7, 5), layout="constrained")
+    points = axes.scatter(x, y, c=colours, vmax=top, cmap="viridis_r")
+    best = study.best_params
+    axes.scatter([best["lm_weight"]], [best["word_bonus"]], s=200, facecolors="none",
+                 edgecolors="red", label=f"best: {100 * study.best_value:.2f} %")
+    figure.colorbar(points, label="WER (%)", extend="max")
+    axes.set(xlabel="lm_weight", ylabel="word_bonus", title=f"{len(trials)} trials")
+    axes.legend()
+    with atomic_write(path, binary=True) as file:
+        figure.savefig(file, format="png", dpi=120)
+    pyplot.close(figure)
+
+
+def _described(params: dict[str, float]) -> str:
+    return "  ".join(f"{name}={value:.2f}" for name, value in params.items())

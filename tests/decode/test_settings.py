@@ -1,0 +1,72 @@
+import math
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from asr.decode.config import DecodeConfig
+from asr.decode.scorer import NO_SCORER
+from asr.decode.settings import SearchRequest, prepare_search
+from asr.errors import AsrError
+from asr.lm.binary import save_lm
+from asr.lm.ngram import SPECIAL, Level, NgramModel
+from asr.text.units import CharacterUnits
+
+
+def write_lm(path, *words):
+    names = [*SPECIAL, *words]
+    save_lm(path, NgramModel(names, [Level(
+        np.zeros(len(names), np.int32), np.arange(len(names), dtype=np.int32),
+        np.full(len(names), -2.0, np.float32), np.zeros(len(names), np.float32))]))
+    return path
+
+
+@pytest.fixture
+def bundle(tmp_path):
+    return SimpleNamespace(config=SimpleNamespace(decoding=DecodeConfig(beam=5, lm_weight=0.25)),
+                           units=CharacterUnits.from_texts(["ABC"]),
+                           lm=write_lm(tmp_path / "own.lm", "AB", "A", "CAB"))
+
+
+def test_the_bundles_own_settings_and_model(bundle):
+    search = prepare_search(bundle)
+    assert search.config == bundle.config.decoding
+    assert search.scorer.weight == 0.25
+    assert search.scorer.unknown == search.config.unknown_score
+
+
+def test_a_callers_wishes_come_first(bundle, tmp_path):
+    other = write_lm(tmp_path / "other.lm", "B")
+    search = prepare_search(bundle, SearchRequest(
+        {"beam": 7, "lm_weight": 2.0, "open_vocabulary": False}, other))
+    assert (search.config.beam, search.scorer.weight) == (7, 2.0)
+    assert len(search.scorer.lexicon.word) == 2  # B, and what comes before it
+    assert search.scorer.unknown == -math.inf
+
+
+def test_no_language_model(bundle):
+    assert prepare_search(bundle, SearchRequest({}, without_lm=True)).scorer == NO_SCORER
+    assert prepare_search(bundle, SearchRequest({"search": "greedy"})).scorer == NO_SCORER
+    bundle.lm = None
+    assert prepare_search(bundle).scorer == NO_SCORER
+
+
+@pytest.mark.parametrize(("changes", "said"), [
+    ({"lm_weight": -1.0}, "lm_weight"), ({"lm_weight": 11.0}, "lm_weight"),
+    ({"word_bonus": math.nan}, "word_bonus"), ({"unknown_score": 1.0}, "unknown_score"),
+    ({"lm_wieght": 1.0}, "did you mean `lm_weight`")])
+def test_settings_out_of_range(bundle, changes, said):
+    with pytest.raises(AsrError, match=said):
+        prepare_search(bundle, SearchRequest(changes))
+
+
+def test_greedy_search_takes_no_model(bundle, tmp_path):
+    with pytest.raises(AsrError, match="greedy search cannot use a language model"):
+        prepare_search(bundle, SearchRequest({"search": "greedy"}, tmp_path / "own.lm"))
+
+
+def test_words_in_another_case_are_noticed(bundle, tmp_path, capsys):
+    with pytest.raises(AsrError, match=r"none of its 2 words \(ab, …\) is made of the model's"):
+        prepare_search(bundle, SearchRequest({}, write_lm(tmp_path / "x.lm", "ab", "cab")))
+    prepare_search(bundle, SearchRequest({}, write_lm(tmp_path / "y.lm", "ab", "CAB")))
+    assert "only 1 of its 2 words" in capsys.readouterr().err

@@ -1,0 +1,131 @@
+"""Tuning on utterances that greedy search mishears, and a word list that knows better."""
+
+import numpy as np
+import pytest
+import torch
+
+from asr.decode import tune
+from asr.decode.config import DecodeConfig
+from asr.decode.tune import Material, tune_decoding
+from asr.errors import AsrError
+from asr.features.config import FeatureConfig
+from asr.lm.binary import save_lm
+from asr.lm.ngram import SPECIAL, Level, NgramModel
+from asr.model.bundle import BundleConfig, load_bundle, save_bundle, set_decoding
+from asr.model.config import ModelConfig
+from asr.model.network import Network
+from asr.text.units import CharacterUnits
+
+WORDS = ["ABBA", "BABE", "CAB", "EBB"]
+UNITS = CharacterUnits.from_texts(["ABCDE "])
+
+
+def write_lm(path, words):
+    names = [*SPECIAL, *words]
+    save_lm(path, NgramModel(names, [Level(
+        np.zeros(len(names), np.int32), np.arange(len(names), dtype=np.int32),
+        np.full(len(names), -1.5, np.float32), np.zeros(len(names), np.float32))]))
+    return path
+
+
+def misheard(text, random):
+    """A frame a unit and a blank after each; in a third of the frames `D` is a bit likelier."""
+    labels = UNITS.encode(text)
+    posteriors = np.full((2 * len(labels), len(UNITS)), 0.01)
+    posteriors[1::2, 0] = 0.9
+    posteriors[np.arange(0, len(posteriors), 2), labels] = 0.9
+    for t in 2 * np.flatnonzero(random.random(len(labels)) < 1 / 3):
+        posteriors[t, labels[t // 2]] = 0.4
+        posteriors[t, UNITS.encode("D")] = 0.5
+    return np.log(posteriors / posteriors.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """With a bundle, whose network is not asked, and language models."""
+    config = BundleConfig(features=FeatureConfig(mels=8), normaliser="none",
+                          model=ModelConfig(layers=1, units=4, channels=2))
+    torch.manual_seed(0)
+    save_bundle(tmp_path / "bundle", config, UNITS,
+                Network(config.model, 8, len(UNITS)).state_dict(), None)
+    write_lm(tmp_path / "words.lm", WORDS)
+    random = np.random.default_rng(0)
+    texts = [" ".join(random.choice(WORDS, 4)) for _ in range(12)]
+    posteriors = [misheard(text, random) for text in texts]
+
+    def gather(bundle, store, utterances, threads):
+        return Material([f"u{i}" for i in range(12)], texts, posteriors, bundle, threads)
+    monkeypatch.setattr(tune, "gather", gather)
+    return tmp_path
+
+
+def run(folder, lm="words.lm", trials=3):
+    return tune_decoding(folder / "bundle", folder / "dev", lm and folder / lm, folder / "tune",
+                         trials, 0, 1)
+
+
+def test_what_is_best_goes_into_the_bundle(folder):
+    before = load_bundle(folder / "bundle").network.state_dict()
+    best = run(folder)
+    bundle = load_bundle(folder / "bundle")
+    assert bundle.config.decoding == best
+    assert best.search == "beam"
+    tuned = bundle.config.provenance["decoding tuned"]
+    assert tuned["wer"] < 0.2 < tuned["greedy wer"]
+    assert tuned["trials"] == 3
+    assert bundle.lm.read_bytes() == (folder / "words.lm").read_bytes()
+    assert (folder / "tune" / "surface.png").read_bytes().startswith(b"\x89PNG")
+    for name, tensor in bundle.network.state_dict().items():
+        assert torch.equal(tensor, before[name])
+
+
+def test_a_study_goes_on_where_it_was(folder, monkeypatch):
+    run(folder)
+    calls = []
+    measure = Material.measure
+    monkeypatch.setattr(Material, "measure",
+                        lambda self, *a: calls.append(a) or measure(self, *a))
+    run(folder, lm=None, trials=5)  # with the model that is in the bundle now
+    assert load_bundle(folder / "bundle").config.provenance["decoding tuned"]["trials"] == 5
+    assert len(calls) == 1 + 2 + len(tune._WIDTHS)
+
+
+def test_other_utterances_are_another_study(folder, monkeypatch):
+    run(folder)
+    material = tune.gather(load_bundle(folder / "bundle"), None, 0, 1)
+    fewer = Material(material.ids[:6], material.texts[:6], material.log_posteriors[:6],
+                     material.bundle, 1)
+    monkeypatch.setattr(tune, "gather", lambda *_: fewer)
+    run(folder, trials=2)
+    assert load_bundle(folder / "bundle").config.provenance["decoding tuned"]["trials"] == 2
+
+
+def test_a_model_that_only_hurts_gives_way_to_greedy_search(folder, capsys):
+    write_lm(folder / "wrong.lm", ["DADDA", "DEED"])
+    set_decoding(folder / "bundle", DecodeConfig(lm_weight=4, unknown_score=-20, word_bonus=-2),
+                 None, {})
+    best = run(folder, "wrong.lm", trials=1)
+    assert best.search == "greedy"
+    assert load_bundle(folder / "bundle").config.decoding == best
+    assert "greedy search is better" in capsys.readouterr().err
+
+
+def test_unknown_words_are_counted(folder, capsys):
+    write_lm(folder / "few.lm", WORDS[:2])
+    run(folder, "few.lm", trials=1)
+    assert "will be missed or spelt" in capsys.readouterr().err
+
+
+def test_what_is_missing_is_said(folder, monkeypatch):
+    with pytest.raises(AsrError, match="name one with --lm"):
+        run(folder, lm=None)
+    (folder / "tune").mkdir()
+    (folder / "tune" / "study.db").write_text("not a data base, but a text of some length" * 30)
+    with pytest.raises(AsrError, match="not a study"):
+        run(folder)
+    (folder / "bundle" / "notes.txt").write_text("mine")
+    with pytest.raises(AsrError, match=r"notes\.txt"):
+        run(folder)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(AsrError, match=r"pip install 'asr\[tune\]'"):
+        run(folder)
