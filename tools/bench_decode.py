@@ -87,7 +87,8 @@ def main() -> None:
 
     def hypotheses(config, threads):
         ids = map(str, range(options.utterances))
-        return list(decode_posteriors(ids, posteriors, UNITS, FRAME_SHIFT, config, threads))
+        return list(decode_posteriors(ids, posteriors, UNITS, FRAME_SHIFT, config,
+                                      threads=threads))
 
     for search in ("greedy", "beam"):
         first = seconds(partial(hypotheses, DecodeConfig(search=search), 1), 1)

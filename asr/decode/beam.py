@@ -22,7 +22,6 @@ from asr.text.units import BLANK
 
 _ROOT = 0  # the empty prefix; as a child or sibling: none
 _OUT = -1  # slot of a prefix that is not in the beam
-_NEW = -1  # node of a prefix that is not in the trie
 
 
 class Labelling(NamedTuple):
@@ -51,7 +50,7 @@ class _Limits(NamedTuple):
 
 
 class _Trie(NamedTuple):
-    """Every prefix that has been in the beam; one element each."""
+    """Every prefix that the scorer has been asked about; one element each."""
 
     parent: np.ndarray
     unit: np.ndarray
@@ -66,8 +65,6 @@ class _Beam(NamedTuple):
     """Prefixes under consideration; one element each, the first ones in use."""
 
     node: np.ndarray
-    parent: np.ndarray  # parent and unit: of a new node
-    unit: np.ndarray
     blank: np.ndarray  # log probability of the paths that end in blank,
     label: np.ndarray  # in the last unit,
     either: np.ndarray  # and their sum
@@ -83,8 +80,24 @@ def _new_trie(size: int) -> _Trie:
 
 @njit(nogil=True)
 def _new_beam(size: int) -> _Beam:
-    return _Beam(np.empty(size, np.int32), np.empty(size, np.int32), np.empty(size, np.int32),
-                 np.empty(size), np.empty(size), np.empty(size), np.empty(size))
+    return _Beam(np.empty(size, np.int32), np.empty(size), np.empty(size), np.empty(size),
+                 np.empty(size))
+
+
+@njit(nogil=True)
+def _with_room(trie: _Trie, nodes: int, more: int) -> _Trie:
+    """The trie, or a copy of its first `nodes` with place for many more."""
+    if nodes + more <= len(trie.parent):
+        return trie
+    larger = _new_trie(2 * (nodes + more))
+    larger.parent[:nodes] = trie.parent[:nodes]
+    larger.unit[:nodes] = trie.unit[:nodes]
+    larger.child[:nodes] = trie.child[:nodes]
+    larger.sibling[:nodes] = trie.sibling[:nodes]
+    larger.slot[:nodes] = trie.slot[:nodes]
+    larger.state[:nodes] = trie.state[:nodes]
+    larger.added[:nodes] = trie.added[:nodes]
+    return larger
 
 
 @njit(nogil=True)
@@ -128,8 +141,6 @@ def _put(beam: _Beam, i: int, node: int, blank: float, label: float, added: floa
 @njit(nogil=True)
 def _move(beam: _Beam, i: int, to: int) -> None:
     beam.node[to] = beam.node[i]
-    beam.parent[to] = beam.parent[i]
-    beam.unit[to] = beam.unit[i]
     beam.blank[to] = beam.blank[i]
     beam.label[to] = beam.label[i]
     beam.either[to] = beam.either[i]
@@ -170,7 +181,8 @@ def _cut(totals: np.ndarray, limits: _Limits) -> float:
 
 
 @njit(nogil=True)
-def _likely_units(row: np.ndarray, least: float, gap: float, scorer: Any, units: np.ndarray) -> int:
+def _likely_units(row: np.ndarray, least: float, gap: float, ceilings: np.ndarray,
+                  units: np.ndarray) -> int:
     """Fill `units` with those of a frame that may start a prefix; how many.
 
     Their log posterior is at least `least`, and with the most that the scorer can add to it exceeds
@@ -178,37 +190,43 @@ def _likely_units(row: np.ndarray, least: float, gap: float, scorer: Any, units:
     """
     count = 0
     for unit in range(BLANK + 1, len(row)):
-        if row[unit] >= least and row[unit] + ceiling(scorer, unit) > gap:
+        if row[unit] >= least and row[unit] + ceilings[unit] > gap:
             units[count] = unit
             count += 1
     return count
 
 
 @njit(nogil=True)
-def _extend(trie: _Trie, now: _Beam, size: int, row: np.ndarray, then: _Beam, limits: _Limits,
-            units: np.ndarray, spare: np.ndarray, scorer: Any) -> int:
+def _extend(trie: _Trie, nodes: int, now: _Beam, size: int, row: np.ndarray, then: _Beam,
+            limits: _Limits, units: np.ndarray, ceilings: np.ndarray, spare: np.ndarray,
+            scorer: Any) -> tuple[int, int]:
     """Append to `then`, after the kept prefixes, those with one more unit that can survive.
 
-    What can't get past `cut` will not survive, so the scorer is never asked about it.
+    What can't get past `cut` will not survive, so the scorer is never asked about it; and about
+    the others once, however many frames they try again in.
     """
     count = size
     cut = _cut(then.total[:size], limits)
     tried = _likely_units(row, min(limits.log_posterior, row.max()),
-                          cut - now.total[:size].max(), scorer, units)
+                          cut - now.total[:size].max(), ceilings, units)
     for i in range(size):
         node = now.node[i]
         for unit in units[:tried]:
             mass = now.blank[i] if trie.unit[node] == unit else now.either[i]
             acoustic = mass + row[unit]
-            if acoustic + trie.added[node] + ceiling(scorer, unit) <= cut:
+            if acoustic + trie.added[node] + ceilings[unit] <= cut:
                 continue
             child = _find_child(trie, node, unit)
             if child == _ROOT:
-                added = trie.added[node] + advance(scorer, trie.state[node], unit)[1]
-            elif trie.slot[child] == _OUT:
-                added = trie.added[child]
-            else:
+                state, gain = advance(scorer, trie.state[node], unit)
+                child = nodes
+                nodes += 1
+                _set_node(trie, child, node, unit, state, trie.added[node] + gain)
+                trie.sibling[child] = trie.child[node]
+                trie.child[node] = child
+            elif trie.slot[child] != _OUT:
                 continue  # `_stay` has seen to it
+            added = trie.added[child]
             if acoustic + added <= cut:
                 continue
             if count == len(then.node):
@@ -216,11 +234,9 @@ def _extend(trie: _Trie, now: _Beam, size: int, row: np.ndarray, then: _Beam, li
                 cut = _cut(then.total[:count], limits)
                 if acoustic + added <= cut:
                     continue
-            then.parent[count] = node
-            then.unit[count] = unit
-            _put(then, count, _NEW if child == _ROOT else child, -np.inf, acoustic, added)
+            _put(then, count, child, -np.inf, acoustic, added)
             count += 1
-    return count
+    return nodes, count
 
 
 @njit(nogil=True)
@@ -273,22 +289,12 @@ def _select(beam: _Beam, count: int, limits: _Limits, spare: np.ndarray) -> int:
 
 
 @njit(nogil=True)
-def _settle(trie: _Trie, nodes: int, now: _Beam, size: int, then: _Beam, count: int,
-            scorer: Any) -> int:
-    """Enter the new prefixes of `then` into the trie; note who is in the beam."""
+def _settle(trie: _Trie, now: _Beam, size: int, then: _Beam, count: int) -> None:
+    """Note who is in the beam."""
     for i in range(size):
         trie.slot[now.node[i]] = _OUT
     for i in range(count):
-        if then.node[i] == _NEW:
-            parent, unit = then.parent[i], then.unit[i]
-            state, gain = advance(scorer, trie.state[parent], unit)
-            _set_node(trie, nodes, parent, unit, state, trie.added[parent] + gain)
-            trie.sibling[nodes] = trie.child[parent]
-            trie.child[parent] = nodes
-            then.node[i] = nodes
-            nodes += 1
         trie.slot[then.node[i]] = i
-    return nodes
 
 
 def _code() -> str:
@@ -304,13 +310,16 @@ def _searcher(code: str, cache: bool) -> Callable:
         """Parents and units of the trie; nodes, acoustic and added scores of the final beam."""
         assert code
         frames, symbols = log_posteriors.shape
-        trie = _new_trie(1 + frames * limits.width)  # what is never touched takes no memory
+        trie = _new_trie(1 + 4 * frames)
         _set_node(trie, _ROOT, _ROOT, BLANK, scorer.start, 0.0)
         now, then = _new_beam(2 * limits.width), _new_beam(2 * limits.width)
         _put(now, 0, _ROOT, 0.0, -np.inf, 0.0)
         trie.slot[_ROOT] = 0
         nodes = size = 1
         units, spare = np.empty(symbols, np.int64), np.empty(2 * limits.width)
+        ceilings = np.empty(symbols)
+        for unit in range(symbols):
+            ceilings[unit] = ceiling(scorer, unit)
         for t in range(frames):
             if size == 0:  # the scorer forbids whatever the posteriors allow
                 break
@@ -319,9 +328,11 @@ def _searcher(code: str, cache: bool) -> Callable:
                 _pause(trie, now, size, row[BLANK])
                 continue
             _stay(trie, now, size, row, then)
-            count = _extend(trie, now, size, row, then, limits, units, spare, scorer)
+            trie = _with_room(trie, nodes, size * symbols)
+            nodes, count = _extend(trie, nodes, now, size, row, then, limits, units, ceilings,
+                                   spare, scorer)
             count = _select(then, count, limits, spare)
-            nodes = _settle(trie, nodes, now, size, then, count, scorer)
+            _settle(trie, now, size, then, count)
             now, then, size = then, now, count
         added = np.empty(size)
         for i in range(size):

@@ -29,7 +29,7 @@ class DecodeConfig(Config):
     """Added for each word, in nats; without a language model there is none."""
     open_vocabulary: bool = True
     """Whether words that the language model does not have can be found."""
-    unknown_score: float = Field(-10.0, ge=-1000, le=0)
+    unknown_score: float = Field(-20.0, ge=-1000, le=0)
     """Added for each such word, in nats."""
 
     @model_validator(mode="after")

@@ -63,12 +63,17 @@ class Lexicon(NamedTuple):
         np.ndarray, shape = (nodes,), float64
         """
         highest = np.where(self.word == NONE, -np.inf, values[self.word]).astype(np.float64)
-        for node in range(len(highest) - 1, ROOT, -1):  # a child's number is above its parent's
-            highest[self.parent[node]] = max(highest[self.parent[node]], highest[node])
+        _raise_parents(self.parent, highest)
         return highest
 
 
-@njit(nogil=True)
+@njit(nogil=True, cache=True)
+def _raise_parents(parent: np.ndarray, highest: np.ndarray) -> None:
+    for node in range(len(highest) - 1, ROOT, -1):  # a child's number is above its parent's
+        highest[parent[node]] = max(highest[parent[node]], highest[node])
+
+
+@njit(nogil=True, inline="always")
 def step(lexicon: Lexicon, node: int, unit: int) -> int:
     """The node after one more unit, or `NONE`."""
     return find_word(lexicon.unit, lexicon.first_child[node], lexicon.first_child[node + 1], unit)

@@ -29,7 +29,7 @@ from asr.text.normalise import normaliser
 if TYPE_CHECKING:
     import optuna
 
-RANGES = {"lm_weight": (0.0, 4.0), "word_bonus": (-2.0, 6.0), "unknown_score": (-20.0, 0.0)}
+RANGES = {"lm_weight": (0.0, 4.0), "word_bonus": (-2.0, 6.0), "unknown_score": (-30.0, 0.0)}
 """Where the weights are looked for."""
 _WIDTHS = (4, 8, 16, 32, 64, 128)
 _AS_GOOD = 0.0005  # a narrower beam may cost this much WER

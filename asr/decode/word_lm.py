@@ -59,11 +59,10 @@ def word_scorer(model: NgramModel, lexicon: Lexicon, symbols: int, boundary: int
     outside = unknown + weight * first[UNKNOWN]
     potential = np.maximum(weight * lexicon.spread(first), outside)
     potential[ROOT] = 0.0
-    # No n-gram is more probable than the most probable one with this last word; weights of a
-    # pruned model's histories may be positive and add to that.
-    highest = np.full(len(model.words), -np.inf)
-    np.maximum.at(highest, trie.word[1:], trie.log_prob[1:])
-    highest += (model.order - 1) * max(0.0, float(trie.back_off.max()))
+    # A word is never more probable than in its most probable n-gram; but weights of a pruned
+    # model's histories may be positive and add to that.
+    highest = _highest(trie, len(model.words)) \
+        + (model.order - 1) * max(0.0, float(trie.back_off.max()))
     ends = np.flatnonzero(lexicon.word != NONE)
     gains = weight * highest[lexicon.word[ends]] - potential[ends]
     ceilings = np.zeros(symbols)  # along a word potentials only fall
@@ -71,6 +70,16 @@ def word_scorer(model: NgramModel, lexicon: Lexicon, symbols: int, boundary: int
                                               weight * (highest[UNKNOWN] - first[UNKNOWN])))
     return WordScorer(model.start << 32, boundary, ceilings, trie, lexicon,
                       np.append(potential, outside), weight, bonus, unknown)
+
+
+@njit(nogil=True, cache=True)
+def _highest(trie: Trie, words: int) -> np.ndarray:
+    """Of all n-grams that end in each word, the highest log probability."""
+    highest = np.full(words, -np.inf)
+    for node in range(1, len(trie.word)):
+        word = trie.word[node]
+        highest[word] = max(highest[word], trie.log_prob[node])
+    return highest
 
 
 def spell(words: Sequence[str], symbols: Sequence[str], boundary: int) -> Lexicon:
