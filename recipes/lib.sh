@@ -77,22 +77,36 @@ features_of() {
         "${@:2}"
 }
 
-# Decode a set of $exp/features with the trained model, with both searches.
-decode_both() {
-    asr decode "$exp/model/bundle" "$exp/features/$1" "$exp/decode/$1-greedy.jsonl" --search greedy
-    asr decode "$exp/model/bundle" "$exp/features/$1" "$exp/decode/$1-beam.jsonl" --search beam
+# The searches that can be run on the trained model: with a language model where it has one.
+searches() {
+    echo greedy beam
+    [ ! -e "$exp/model/bundle/lm.lm" ] || echo lm
 }
 
-# Score what decode_both made against the manifest in $exp/data; print the tables of error rates.
-score_both() {
+# Decode a set of $exp/features with the trained model, with every search.
+decode_all() {
+    local search options
+    for search in $(searches); do
+        case $search in
+            beam) options=(--search beam --no-lm) ;;
+            lm) options=(--search beam) ;;
+            *) options=(--search "$search") ;;
+        esac
+        asr decode "$exp/model/bundle" "$exp/features/$1" "$exp/decode/$1-$search.jsonl" \
+            "${options[@]}"
+    done
+}
+
+# Score what decode_all made against the manifest in $exp/data; print the tables of error rates.
+score_all() {
     local search
-    for search in greedy beam; do
+    for search in $(searches); do
+        need decode "$exp/decode/$1-$search.jsonl"
         echo "$1, $search search:"
         asr score "$exp/data/$1.jsonl" "$exp/decode/$1-$search.jsonl" \
             --output "$exp/score/$1-$search" | sed -n '1,/^$/p'
     done
-    echo "Reports, with the worst utterances:"
-    printf '  %s\n' "$exp/score/$1-"{greedy,beam}/report.txt
+    echo "Reports, with the worst utterances: $exp/score/$1-*/report.txt"
 }
 
 # Set up .venv, then run the stages from $stage to $stop_stage in order.

@@ -33,13 +33,12 @@ stage_train() {
 stage_decode() {
     need features "$exp/features/dev"
     need train "$exp/model/bundle"
-    decode_both dev
+    decode_all dev
 }
 
 stage_score() {
     need prepare "$exp/data/dev.jsonl"
-    need decode "$exp/decode/dev-"{greedy,beam}.jsonl
-    score_both dev
+    score_all dev
     echo "Transcribe your own recording:"
     echo "  $root/.venv/bin/asr transcribe --model $exp/model/bundle FILE.wav"
 }

@@ -2,20 +2,23 @@
 # LibriSpeech: train on 5, 100 or 960 hours of read books, measure on the development sets.
 #
 #     recipes/librispeech/run.sh --subset mini|clean-100|full --corpus DIR [--download yes]
-#                                [--processes N] [--stage NAME|N] [--stop-stage NAME|N] [--exp DIR]
-#                                [key=value ...]
+#                                [--text FILE] [--processes N] [--stage NAME|N]
+#                                [--stop-stage NAME|N] [--exp DIR] [key=value ...]
 #
 # DIR holds the subsets' folders (train-clean-5, dev-clean, …); --download yes fetches what is not
-# there. Stages: prepare features train decode score. Each can be run alone, e.g. --stage train.
+# there. Stages: prepare features train lm decode score. Each can be run alone, e.g. --stage train.
+# --text FILE is running text (plain, .gz or .xz; no book that the development sets read from) for a
+# word trigram, whose weights are tuned on dev-clean; without it stage lm does nothing.
 # --processes N trains with N GPUs or processes under torchrun. key=value changes a setting of
 # conf/train-SUBSET.yaml. Results go to exp/librispeech/SUBSET unless --exp says otherwise.
 source "$(dirname "$0")/../lib.sh"
 
-STAGES=(prepare features train decode score)
-OPTIONS="exp corpus subset download processes"
+STAGES=(prepare features train lm decode score)
+OPTIONS="exp corpus subset download text processes"
 corpus=
 subset=mini
 download=
+text=
 processes=1
 
 stage_prepare() {
@@ -47,12 +50,25 @@ stage_train() {
         ${overrides[@]+"${overrides[@]}"}
 }
 
+stage_lm() {
+    if [ -z "$text" ]; then
+        log "no --text FILE, so no language model"
+        return
+    fi
+    need features "$exp/features/dev-clean"
+    need train "$exp/model/bundle"
+    asr lm text "$text" "$exp/lm/sentences.txt.gz"
+    asr lm build "$exp/lm/sentences.txt.gz" "$exp/lm/words.lm" --words 64000 --cutoffs 0,0,1
+    asr tune decode "$exp/model/bundle" "$exp/features/dev-clean" --lm "$exp/lm/words.lm" \
+        --output "$exp/lm/tune"
+}
+
 stage_decode() {
     local part
     need train "$exp/model/bundle"
     for part in "${development_sets[@]}"; do
         need features "$exp/features/$part"
-        decode_both "$part"
+        decode_all "$part"
     done
 }
 
@@ -60,8 +76,7 @@ stage_score() {
     local part
     for part in "${development_sets[@]}"; do
         need prepare "$exp/data/$part.jsonl"
-        need decode "$exp/decode/$part-"{greedy,beam}.jsonl
-        score_both "$part"
+        score_all "$part"
     done
     echo "Transcribe your own recording:"
     echo "  $root/.venv/bin/asr transcribe --model $exp/model/bundle FILE.wav"

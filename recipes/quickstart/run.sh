@@ -32,13 +32,12 @@ stage_train() {
 stage_decode() {
     need features "$exp/features/test"
     need train "$exp/model/bundle"
-    decode_both test
+    decode_all test
 }
 
 stage_score() {
     need prepare "$exp/data/test.jsonl"
-    need decode "$exp/decode/test-"{greedy,beam}.jsonl
-    score_both test
+    score_all test
     echo "Transcribe your own recording (a model of synthetic speech will understand little of it):"
     echo "  $root/.venv/bin/asr transcribe --model $exp/model/bundle FILE.wav"
 }
