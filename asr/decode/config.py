@@ -32,6 +32,10 @@ class DecodeConfig(Config):
     unknown_score: float = Field(-20.0, ge=-1000, le=0)
     """Added for each such word, in nats."""
 
+    hotwords: dict[str, float] = Field(default_factory=dict)
+    """Added for each of these words where it occurs, in nats (5 helps much); with or without a
+    language model, whether it has them or not."""
+
     @model_validator(mode="after")
     def _consistent(self) -> "DecodeConfig":
         most = self.beam if self.search == "beam" else 1

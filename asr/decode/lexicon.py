@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from asr.lm.ngram import NONE, find_word
+from asr.lm.ngram import NONE
 
 ROOT = 0  # before the first unit of a word
 
@@ -71,9 +71,3 @@ class Lexicon(NamedTuple):
 def _raise_parents(parent: np.ndarray, highest: np.ndarray) -> None:
     for node in range(len(highest) - 1, ROOT, -1):  # a child's number is above its parent's
         highest[parent[node]] = max(highest[parent[node]], highest[node])
-
-
-@njit(nogil=True, inline="always")
-def step(lexicon: Lexicon, node: int, unit: int) -> int:
-    """The node after one more unit, or `NONE`."""
-    return find_word(lexicon.unit, lexicon.first_child[node], lexicon.first_child[node + 1], unit)

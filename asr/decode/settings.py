@@ -1,6 +1,8 @@
 """What a search runs with: the model bundle's own settings, changed by a caller's wishes."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -11,14 +13,18 @@ from asr.decode.scorer import NO_SCORER
 from asr.decode.word_lm import spell, word_scorer
 from asr.errors import AsrError
 from asr.lm.binary import load_lm
-from asr.lm.ngram import NONE, SPECIAL, NgramModel
+from asr.lm.ngram import NONE, SPECIAL, Level, NgramModel
 from asr.progress import log
+from asr.text.normalise import normaliser
 
 if TYPE_CHECKING:
     from asr.model.bundle import Bundle
     from asr.text.units import CharacterUnits
 
 _USUAL = 0.9  # share of a model's words that should consist of the units
+_NO_MODEL = NgramModel(SPECIAL, [Level(
+    np.zeros(len(SPECIAL), np.int32), np.arange(len(SPECIAL), dtype=np.int32),
+    np.zeros(len(SPECIAL), np.float32), np.zeros(len(SPECIAL), np.float32))])
 
 
 class SearchRequest(NamedTuple):
@@ -56,38 +62,67 @@ def prepare_search(bundle: "Bundle", request: SearchRequest | None = None) -> Se
             raise AsrError(f"greedy search cannot use a language model ({request.lm}); take "
                            "--search beam, or leave it out")
         return Search(config)
+    normalise = normaliser(bundle.config.normaliser)
+    hotwords = {normalise(word): boost for word, boost in config.hotwords.items()}
     path = request.lm or (None if request.without_lm else bundle.lm)
-    if path is None:
+    if path is not None:
+        words = WordSearch(load_lm(path), bundle.units, path, tuple(hotwords))
+    elif hotwords:
+        words = WordSearch(_NO_MODEL, bundle.units, None, tuple(hotwords))
+        config = config.model_copy(update={"lm_weight": 0.0, "word_bonus": 0.0,
+                                           "unknown_score": 0.0, "open_vocabulary": True})
+    else:
         return Search(config)
-    return Search(config, WordSearch(load_lm(path), bundle.units, path).scorer(config))
+    return Search(config, words.scorer(config, hotwords))
 
 
 class WordSearch:
     """A word model with its lexicon in units, from which scorers of any weights are made.
 
+    Parameters
+    ----------
+    path : Path, optional
+        Of the model, for messages.
+    hotwords : sequence of str
+        Words that the lexicon shall have in any case.
+
     Raises
     ------
     AsrError
-        None of the model's words consists of the units; if few do, there is a warning.
+        None of the model's words consists of the units, or a hotword does not; if few of the
+        model's do, there is a warning.
     """
 
-    def __init__(self, model: NgramModel, units: "CharacterUnits", path: Path) -> None:
+    def __init__(self, model: NgramModel, units: "CharacterUnits", path: Path | None,
+                 hotwords: Sequence[str] = ()) -> None:
         self.model = model
         self.units = units
-        self.lexicon = spell(model.words, units.symbols, units.boundary)
-        words = len(model.words) - len(SPECIAL)
-        spelt = int((self.lexicon.word != NONE).sum())
+        for word in hotwords:
+            if not word or " " in word or any(letter not in units for letter in word):
+                raise AsrError(f"hotword `{word}`: not one word of the model's units "
+                               f"({''.join(units.symbols[2:])})")
+        self.words = [*model.words, *(word for word in hotwords if word not in model.index)]
+        self.lexicon = spell(self.words, units.symbols, units.boundary)
+        if path is not None:
+            self._check(path)
+
+    def _check(self, path: Path) -> None:
+        words = len(self.model.words) - len(SPECIAL)
+        spelt = int(((self.lexicon.word != NONE)
+                     & (self.lexicon.word < len(self.model.words))).sum())
         if not spelt:
-            example = next(iter(model.words[len(SPECIAL):]), "no word at all")
+            example = next(iter(self.model.words[len(SPECIAL):]), "no word at all")
             raise AsrError(f"{path}: none of its {words} words ({example}, …) is made of the "
-                           f"model's units ({''.join(units.symbols[1:9])}…); build it from text in "
-                           "the same case, with the same normaliser (asr lm text)")
+                           f"model's units ({''.join(self.units.symbols[2:10])}…); build it from "
+                           "text in the same case, with the same normaliser (asr lm text)")
         if spelt < _USUAL * words:
             log(f"asr: warning: {path}: only {spelt:,} of its {words:,} words are made of the "
                 "model's units and can be found; was its text normalised like the transcripts?")
 
-    def scorer(self, config: DecodeConfig) -> Any:
-        """For `beam_search`, with the weights of a configuration."""
+    def scorer(self, config: DecodeConfig, hotwords: Mapping[str, float] = MappingProxyType({})
+               ) -> Any:
+        """For `beam_search`, with the weights of a configuration and these words' boosts."""
+        boosts = [hotwords.get(word, 0.0) for word in self.words] if hotwords else []
         return word_scorer(self.model, self.lexicon, len(self.units), self.units.boundary,
                            config.lm_weight, config.word_bonus,
-                           config.unknown_score if config.open_vocabulary else -np.inf)
+                           config.unknown_score if config.open_vocabulary else -np.inf, boosts)

@@ -2,10 +2,11 @@
 
 With weight α, bonus β and the model's natural log probability, a word w after the words h adds
 α·log p(w|h) + β to a labelling's score, one that the lexicon does not have α·log p(<unk>|h) + β and
-a penalty, and the end of the utterance α·log p(</s>|h). A word's share is known when it ends; its
-prefixes are already charged the least that any word with this beginning would cost at the start of
-a text (the potential of a lexicon node: unigram look-ahead, Ortmanns & Ney 2000), which is made
-good in the end: so prefixes of rare words don't crowd the beam, and no total changes.
+a penalty, and the end of the utterance α·log p(</s>|h); hotwords add something of their own. A
+word's share is known when it ends; its prefixes are already charged the least that any word with
+this beginning would cost at the start of a text (the potential of a lexicon node: unigram
+look-ahead, Ortmanns & Ney 2000), which is made good in the end: so prefixes of rare words don't
+crowd the beam, and no total changes.
 """
 
 from collections.abc import Sequence
@@ -14,9 +15,18 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from asr.decode.lexicon import ROOT, Lexicon, step
+from asr.decode.lexicon import ROOT, Lexicon
 from asr.decode.scorer import implement
-from asr.lm.ngram import END, NONE, SPECIAL, UNKNOWN, NgramModel, Trie, next_word
+from asr.lm.ngram import (
+    END,
+    NONE,
+    SPECIAL,
+    UNKNOWN,
+    NgramModel,
+    Trie,
+    find_word,
+    next_word,
+)
 
 
 class WordScorer(NamedTuple):
@@ -30,21 +40,22 @@ class WordScorer(NamedTuple):
     boundary: int  # unit
     ceilings: np.ndarray  # of each unit
     model: Trie
-    lexicon: Lexicon
-    potential: np.ndarray  # of each place within a word
     weight: float
-    bonus: float
-    unknown: float  # added to an unknown word's score; -inf forbids them
+    unit: np.ndarray  # unit and first_child: of the lexicon
+    first_child: np.ndarray
+    potential: np.ndarray  # of each place within a word
+    word: np.ndarray  # of the model, for a word that ends at each place
+    end: np.ndarray  # added there beside its probability; -inf where no word may end
 
 
 def word_scorer(model: NgramModel, lexicon: Lexicon, symbols: int, boundary: int, weight: float,
-                bonus: float, unknown: float) -> WordScorer:
+                bonus: float, unknown: float, boosts: Sequence[float] = ()) -> WordScorer:
     """Prepare a scorer for `beam_search`.
 
     Parameters
     ----------
     lexicon : Lexicon
-        Its words' numbers are the model's.
+        Its words' numbers are the model's; or larger, for words that the model does not have.
     symbols : int
         Number of units, blank included.
     boundary : int
@@ -53,23 +64,33 @@ def word_scorer(model: NgramModel, lexicon: Lexicon, symbols: int, boundary: int
         α ≥ 0 and β.
     unknown : float
         Added for each word that the lexicon does not have, in nats; -inf allows none.
+    boosts : sequence of float
+        Added for each word of the lexicon, by number, in nats; 0 for the numbers that are left.
     """
-    trie = model.trie
-    first = trie.log_prob[1:1 + len(model.words)].astype(np.float64)  # unigrams
+    trie, size = model.trie, len(model.words)
+    numbers = max(size, len(boosts), int(lexicon.word.max()) + 1)
+    known = np.full(numbers, UNKNOWN, np.int32)
+    known[:size] = np.arange(size)
+    boost = np.zeros(numbers)
+    boost[:len(boosts)] = boosts
+    first = trie.log_prob[1:1 + size].astype(np.float64)  # unigrams
     outside = unknown + weight * first[UNKNOWN]
-    potential = np.maximum(weight * lexicon.spread(first), outside)
+    potential = np.append(lexicon.spread(weight * first[known] + boost), outside)
+    potential = np.minimum(np.maximum(potential, outside), 0.0)  # so along a word they only fall
     potential[ROOT] = 0.0
+    if unknown == -np.inf:
+        potential[-1] = 0.0  # nobody gets there
+
+    spelt = np.append(lexicon.word, NONE)
+    word = np.where(spelt == NONE, np.int32(UNKNOWN), known[spelt])
+    end = bonus - potential + np.where(spelt == NONE, unknown, boost[spelt])
     # A word is never more probable than in its most probable n-gram; but weights of a pruned
     # model's histories may be positive and add to that.
-    highest = _highest(trie, len(model.words)) \
-        + (model.order - 1) * max(0.0, float(trie.back_off.max()))
-    ends = np.flatnonzero(lexicon.word != NONE)
-    gains = weight * highest[lexicon.word[ends]] - potential[ends]
-    ceilings = np.zeros(symbols)  # along a word potentials only fall
-    ceilings[boundary] = max(0.0, bonus + max(gains.max(initial=0.0),
-                                              weight * (highest[UNKNOWN] - first[UNKNOWN])))
-    return WordScorer(model.start << 32, boundary, ceilings, trie, lexicon,
-                      np.append(potential, outside), weight, bonus, unknown)
+    highest = _highest(trie, size) + (model.order - 1) * max(0.0, float(trie.back_off.max()))
+    ceilings = np.zeros(symbols)
+    ceilings[boundary] = max(0.0, (end + weight * highest[word]).max())
+    return WordScorer(model.start << 32, boundary, ceilings, trie, weight, lexicon.unit,
+                      lexicon.first_child, potential, word, end)
 
 
 @njit(nogil=True, cache=True)
@@ -93,14 +114,10 @@ def spell(words: Sequence[str], symbols: Sequence[str], boundary: int) -> Lexico
 @njit(nogil=True)
 def _end_word(scorer: WordScorer, history: int, place: int) -> tuple[int, float]:
     """The model's state after the word that ends here, and what is left to add for it."""
-    word = NONE if place == len(scorer.lexicon.word) else scorer.lexicon.word[place]
-    gain = scorer.bonus - scorer.potential[place]
-    if word == NONE:
-        if scorer.unknown == -np.inf:
-            return history, -np.inf
-        word = UNKNOWN
-        gain += scorer.unknown
-    history, log_prob = next_word(scorer.model, history, word)
+    gain = scorer.end[place]
+    if gain == -np.inf:
+        return history, gain
+    history, log_prob = next_word(scorer.model, history, scorer.word[place])
     return history, gain + scorer.weight * log_prob
 
 
@@ -112,10 +129,11 @@ def _advance(scorer: WordScorer, state: int, unit: int) -> tuple[int, float]:
         history, gain = _end_word(scorer, history, place)
         return history << 32, gain
     outside = len(scorer.potential) - 1
-    then = NONE if place == outside else step(scorer.lexicon, place, unit)
+    then = NONE if place == outside else find_word(
+        scorer.unit, scorer.first_child[place], scorer.first_child[place + 1], unit)
     if then == NONE:
         then = outside
-        if scorer.unknown == -np.inf:
+        if scorer.end[outside] == -np.inf:
             return state, -np.inf
     return history << 32 | then, scorer.potential[then] - scorer.potential[place]
 

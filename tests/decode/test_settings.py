@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from asr.decode.config import DecodeConfig
+from asr.decode.hypotheses import decode_posteriors
 from asr.decode.scorer import NO_SCORER
 from asr.decode.settings import SearchRequest, prepare_search
 from asr.errors import AsrError
@@ -23,7 +24,8 @@ def write_lm(path, *words):
 
 @pytest.fixture
 def bundle(tmp_path):
-    return SimpleNamespace(config=SimpleNamespace(decoding=DecodeConfig(beam=5, lm_weight=0.25)),
+    return SimpleNamespace(config=SimpleNamespace(decoding=DecodeConfig(beam=5, lm_weight=0.25),
+                                                  normaliser="none"),
                            units=CharacterUnits.from_texts(["ABC"]),
                            lm=write_lm(tmp_path / "own.lm", "AB", "A", "CAB"))
 
@@ -32,7 +34,7 @@ def test_the_bundles_own_settings_and_model(bundle):
     search = prepare_search(bundle)
     assert search.config == bundle.config.decoding
     assert search.scorer.weight == 0.25
-    assert search.scorer.unknown == search.config.unknown_score
+    assert search.scorer.end[-1] > -math.inf
 
 
 def test_a_callers_wishes_come_first(bundle, tmp_path):
@@ -40,8 +42,8 @@ def test_a_callers_wishes_come_first(bundle, tmp_path):
     search = prepare_search(bundle, SearchRequest(
         {"beam": 7, "lm_weight": 2.0, "open_vocabulary": False}, other))
     assert (search.config.beam, search.scorer.weight) == (7, 2.0)
-    assert len(search.scorer.lexicon.word) == 2  # B, and what comes before it
-    assert search.scorer.unknown == -math.inf
+    assert len(search.scorer.unit) == 2  # B, and what comes before it
+    assert search.scorer.end[-1] == -math.inf
 
 
 def test_no_language_model(bundle):
@@ -70,3 +72,42 @@ def test_words_in_another_case_are_noticed(bundle, tmp_path, capsys):
         prepare_search(bundle, SearchRequest({}, write_lm(tmp_path / "x.lm", "ab", "cab")))
     prepare_search(bundle, SearchRequest({}, write_lm(tmp_path / "y.lm", "ab", "CAB")))
     assert "only 1 of its 2 words" in capsys.readouterr().err
+
+
+def best_text(search, log_posteriors, units):
+    return next(decode_posteriors(["u"], [log_posteriors], units, 0.03, *search)).text
+
+
+@pytest.mark.parametrize(("without_lm", "word"), [
+    (True, "CAB"), (True, "BCB"), (False, "BCB")])  # the model has CAB and not BCB
+def test_a_hotword_is_heard_where_it_may_be_meant(bundle, without_lm, word):
+    posteriors = np.full((7, len(bundle.units)), 0.01)
+    for t, letter in enumerate("A" + word):
+        posteriors[2 * t, bundle.units.encode(letter)] = 0.3
+        posteriors[2 * t, bundle.units.encode("A")] += 0.5
+        posteriors[2 * t - 1, 0] = 0.9
+    posteriors[1, bundle.units.boundary] = 0.9
+    posteriors[0, bundle.units.encode("A")] = 0.9
+    log_posteriors = np.log(posteriors / posteriors.sum(1, keepdims=True)).astype(np.float32)
+    plain, boosted = (best_text(prepare_search(bundle, SearchRequest(
+        {"beam": 50, "hotwords": hotwords}, without_lm=without_lm)), log_posteriors, bundle.units)
+        for hotwords in ({}, {word: 20.0}))
+    assert plain != f"A {word}"
+    assert boosted == f"A {word}"
+
+
+def test_a_hotword_adds_its_boost_and_no_more(bundle):
+    labels = "A|CAB|CAB"
+    log_posteriors = np.full((2 * len(labels), len(bundle.units)), -30.0, np.float32)
+    log_posteriors[1::2, 0] = 0
+    for t, symbol in enumerate(labels):
+        log_posteriors[2 * t, bundle.units.symbols.index(symbol)] = 0
+    scores = [next(decode_posteriors(["u"], [log_posteriors], bundle.units, 0.03, *prepare_search(
+        bundle, SearchRequest({"hotwords": hotwords})))).score for hotwords in ({}, {"CAB": 3.25})]
+    assert scores[1] - scores[0] == pytest.approx(2 * 3.25)
+
+
+@pytest.mark.parametrize("word", ["XYZ", "A B", ""])
+def test_a_hotword_that_cannot_be_spelt(bundle, word):
+    with pytest.raises(AsrError, match="not one word of the model's units"):
+        prepare_search(bundle, SearchRequest({"hotwords": {word: 1.0}}))

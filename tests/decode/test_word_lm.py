@@ -94,3 +94,27 @@ def test_words_that_cannot_be_spelt_are_no_words():
     model = toy_model(0, 2)
     lexicon = spell(model.words, SYMBOLS, BOUNDARY)
     assert sorted(model.words[i] for i in lexicon.word if i != NONE) == sorted(WORDS[:4])
+
+
+@given(posteriors(symbols=len(SYMBOLS)), st.integers(0, 50), settings,
+       st.sampled_from([-3.0, 1.5, 30.0]))
+def test_boosted_words_with_and_without_a_place_in_the_model(log_posteriors, seed, options, boost):
+    """BB is not the model's: its lexicon number is past the model's last."""
+    model = toy_model(seed, 2)
+    lexicon = spell([*model.words, "BB"], SYMBOLS, BOUNDARY)
+    boosts = [{"AB": boost, "BB": boost}.get(word, 0.0) for word in [*model.words, "BB"]]
+    scorer = word_scorer(model, lexicon, len(SYMBOLS), BOUNDARY, **options, boosts=boosts)
+    unboosted = dict(options, unknown=0.0)
+    expected = {}
+    for labels, acoustic in all_labellings(log_posteriors).items():
+        words = "".join(" " if u == BOUNDARY else SYMBOLS[u] for u in labels).split()
+        unknown = sum(word not in WORDS and word != "BB" for word in words)
+        added = score_text(model, labels, **unboosted) \
+            + boost * sum(word in ("AB", "BB") for word in words) \
+            + (unknown * options["unknown"] if unknown else 0.0)
+        if added > -math.inf:
+            expected[labels] = pytest.approx(acoustic + added, abs=1e-4)
+    found = {tuple(each.labels.tolist()): each.score
+             for each in beam_search(log_posteriors, 5_000, scorer=scorer)
+             if each.score > -math.inf}
+    assert found == expected

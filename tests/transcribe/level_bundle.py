@@ -17,7 +17,7 @@ class LevelBundle:
 
     sample_rate = RATE
     frame_shift = SHIFT
-    config = SimpleNamespace(decoding=DecodeConfig())
+    config = SimpleNamespace(decoding=DecodeConfig(), normaliser="none")
     lm = None
 
     def __init__(self):
