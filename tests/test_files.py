@@ -149,9 +149,11 @@ def test_somebodys_own_folder_is_left_alone(tmp_path):
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_killed_writer_leaves_no_final_file(tmp_path, how):
     code = textwrap.dedent("""
-        import os, sys
+        import os, signal, sys
         from pathlib import Path
         from asr.files import atomic_folder, atomic_write
+        # A job in the background of a script starts with Ctrl-C ignored.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         with atomic_write(Path("x")) as file, atomic_folder(Path("y"), ()) as folder:
             file.write("half"); file.flush(); (folder / "half").touch()
             os.kill(os.getpid(), int(sys.argv[1]))

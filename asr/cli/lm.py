@@ -16,7 +16,9 @@ def lm() -> None:
 @click.option("--normaliser", default="librispeech", show_default=True, metavar="NAME",
               help="The one that the transcripts went through.")
 @click.option("--roman", is_flag=True, help="Read Roman numerals (XIV, not I) as numbers.")
-def text(texts: tuple[Path, ...], output: Path, normaliser: str, roman: bool) -> None:
+@click.option("--characters", is_flag=True, help="Part the characters, for a model of these.")
+def text(texts: tuple[Path, ...], output: Path, normaliser: str, roman: bool, characters: bool
+         ) -> None:
     """Make running text into sentences as they are spoken, one a line.
 
     TEXTS hold a paragraph a line, plain or packed (.gz, .xz); so does OUTPUT by its name.
@@ -25,7 +27,7 @@ def text(texts: tuple[Path, ...], output: Path, normaliser: str, roman: bool) ->
     from asr.lm.build import write_sentences
     from asr.text.normalise import normaliser as named
 
-    write_sentences(texts, output, named(normaliser), roman)
+    write_sentences(texts, output, named(normaliser), roman, characters)
 
 
 @lm.command()

@@ -1,6 +1,6 @@
 """What a search runs with: the model bundle's own settings, changed by a caller's wishes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from asr.config import parse_config
+from asr.decode.character_lm import character_scorer
 from asr.decode.config import DecodeConfig
 from asr.decode.scorer import NO_SCORER
 from asr.decode.word_lm import spell, word_scorer
 from asr.errors import AsrError
 from asr.lm.binary import load_lm
-from asr.lm.ngram import NONE, SPECIAL, Level, NgramModel
+from asr.lm.ngram import NONE, SPECIAL, UNKNOWN, Level, NgramModel
 from asr.progress import log
 from asr.text.normalise import normaliser
+from asr.text.units import WORD_BOUNDARY, as_characters
 
 if TYPE_CHECKING:
     from asr.model.bundle import Bundle
@@ -65,8 +67,9 @@ def prepare_search(bundle: "Bundle", request: SearchRequest | None = None) -> Se
     normalise = normaliser(bundle.config.normaliser)
     hotwords = {normalise(word): boost for word, boost in config.hotwords.items()}
     path = request.lm or (None if request.without_lm else bundle.lm)
+    words: LmSearch
     if path is not None:
-        words = WordSearch(load_lm(path), bundle.units, path, tuple(hotwords))
+        words = lm_search(load_lm(path), bundle.units, path, tuple(hotwords))
     elif hotwords:
         words = WordSearch(_NO_MODEL, bundle.units, None, tuple(hotwords))
         config = config.model_copy(update={"lm_weight": 0.0, "word_bonus": 0.0,
@@ -74,6 +77,40 @@ def prepare_search(bundle: "Bundle", request: SearchRequest | None = None) -> Se
     else:
         return Search(config)
     return Search(config, words.scorer(config, hotwords))
+
+
+def lm_search(model: NgramModel, units: "CharacterUnits", path: Path,
+              hotwords: Sequence[str] = ()) -> "LmSearch":
+    """How to search with a model: it is of characters if its words are, and it has the boundary.
+
+    Raises
+    ------
+    AsrError
+        See `WordSearch`; or hotwords are given with a model of characters.
+    """
+    if WORD_BOUNDARY not in model.index or any(len(w) > 1 for w in model.words[len(SPECIAL):]):
+        return WordSearch(model, units, path, hotwords)
+    if hotwords:
+        raise AsrError(f"{path}: a model of characters, with which there can be no hotwords")
+    return CharacterSearch(model, units)
+
+
+class CharacterSearch:
+    """A character model, from which scorers of any weights are made."""
+
+    def __init__(self, model: NgramModel, units: "CharacterUnits") -> None:
+        self.model = model
+        self.units = units
+
+    def unknown_share(self, texts: Iterable[str]) -> float:
+        """Share of the characters of texts that the model does not have."""
+        return float((self.model.encode(as_characters(" ".join(texts)).split()) == UNKNOWN).mean())
+
+    def scorer(self, config: DecodeConfig, hotwords: Mapping[str, float] = MappingProxyType({})
+               ) -> Any:
+        """For `beam_search`, with the weights of a configuration."""
+        return character_scorer(self.model, self.units.symbols, config.lm_weight,
+                                config.word_bonus)
 
 
 class WordSearch:
@@ -119,6 +156,10 @@ class WordSearch:
             log(f"asr: warning: {path}: only {spelt:,} of its {words:,} words are made of the "
                 "model's units and can be found; was its text normalised like the transcripts?")
 
+    def unknown_share(self, texts: Iterable[str]) -> float:
+        """Share of the words of texts that the model does not have."""
+        return float((self.model.encode(" ".join(texts).split()) == UNKNOWN).mean())
+
     def scorer(self, config: DecodeConfig, hotwords: Mapping[str, float] = MappingProxyType({})
                ) -> Any:
         """For `beam_search`, with the weights of a configuration and these words' boosts."""
@@ -126,3 +167,6 @@ class WordSearch:
         return word_scorer(self.model, self.lexicon, len(self.units), self.units.boundary,
                            config.lm_weight, config.word_bonus,
                            config.unknown_score if config.open_vocabulary else -np.inf, boosts)
+
+
+LmSearch = WordSearch | CharacterSearch

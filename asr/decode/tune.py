@@ -14,12 +14,11 @@ from asr.config import parse_config
 from asr.decode.config import DecodeConfig
 from asr.decode.hypotheses import decode_posteriors
 from asr.decode.scorer import NO_SCORER
-from asr.decode.settings import WordSearch
+from asr.decode.settings import LmSearch, lm_search
 from asr.errors import AsrError
 from asr.features.store import Store
 from asr.files import atomic_write, cannot_write, sha256
 from asr.lm.binary import lm_bytes, load_lm
-from asr.lm.ngram import UNKNOWN
 from asr.model.bundle import Bundle, load_bundle, set_decoding
 from asr.model.inference import store_log_posteriors
 from asr.progress import log, track
@@ -83,7 +82,7 @@ def tune_decoding(bundle_folder: Path, store_folder: Path, lm: Path | None, fold
     Raises
     ------
     AsrError
-        optuna is not there, or see `load_bundle`, `Store.open`, `load_lm`, `WordSearch`.
+        optuna is not there, or see `load_bundle`, `Store.open`, `load_lm`, `lm_search`.
     """
     if importlib.util.find_spec("optuna") is None:
         raise AsrError("tuning needs optuna: pip install 'asr[tune]'")
@@ -92,7 +91,7 @@ def tune_decoding(bundle_folder: Path, store_folder: Path, lm: Path | None, fold
     if path is None:
         raise AsrError(f"{bundle_folder} has no language model of its own; name one with --lm")
     model = load_lm(path)
-    words = WordSearch(model, bundle.units, path)
+    words = lm_search(model, bundle.units, path)
     content = path.read_bytes() if path.suffix == ".lm" else lm_bytes(model)
     # To see now rather than after the work whether the bundle can be written.
     set_decoding(bundle_folder, bundle.config.decoding,
@@ -147,13 +146,12 @@ def gather(bundle: Bundle, store_folder: Path, utterances: int, threads: int) ->
                     list(track(posteriors, "posteriors", number)), bundle, threads)
 
 
-def _warn_of_unknown(words: WordSearch, texts: Sequence[str], path: Path) -> None:
-    encoded = words.model.encode([word for text in texts for word in text.split()])
-    share = float((encoded == UNKNOWN).mean())
-    log(f"{path.name}: {100 * share:.2f} % of the words are unknown to it")
+def _warn_of_unknown(words: LmSearch, texts: Sequence[str], path: Path) -> None:
+    share = words.unknown_share(texts)
+    log(f"{path.name}: {100 * share:.2f} % of the references is unknown to it")
     if share > _MANY_UNKNOWN:
-        log(f"asr: warning: that many unknown words ({share:.0%}) will be missed or spelt; was its "
-            "text normalised like the transcripts, and is its vocabulary large enough?")
+        log(f"asr: warning: that much ({share:.0%}) will be missed or spelt; was its text "
+            "normalised like the transcripts, and is its vocabulary large enough?")
 
 
 def _open_study(folder: Path, files: Sequence[Path], ids: Sequence[str]) -> "optuna.Study":
@@ -176,7 +174,7 @@ def _open_study(folder: Path, files: Sequence[Path], ids: Sequence[str]) -> "opt
                        "it or choose another folder") from None
 
 
-def _narrowest(material: Material, config: DecodeConfig, words: WordSearch
+def _narrowest(material: Material, config: DecodeConfig, words: LmSearch
                ) -> tuple[DecodeConfig, float]:
     """The first beam width that is as good as any, with its error rate; all are shown."""
     scorer = words.scorer(config)

@@ -25,6 +25,7 @@ from asr.lm.ngram import (
     NgramModel,
     Trie,
     find_word,
+    most_probable,
     next_word,
 )
 
@@ -84,23 +85,10 @@ def word_scorer(model: NgramModel, lexicon: Lexicon, symbols: int, boundary: int
     spelt = np.append(lexicon.word, NONE)
     word = np.where(spelt == NONE, np.int32(UNKNOWN), known[spelt])
     end = bonus - potential + np.where(spelt == NONE, unknown, boost[spelt])
-    # A word is never more probable than in its most probable n-gram; but weights of a pruned
-    # model's histories may be positive and add to that.
-    highest = _highest(trie, size) + (model.order - 1) * max(0.0, float(trie.back_off.max()))
     ceilings = np.zeros(symbols)
-    ceilings[boundary] = max(0.0, (end + weight * highest[word]).max())
+    ceilings[boundary] = max(0.0, (end + weight * most_probable(model)[word]).max())
     return WordScorer(model.start << 32, boundary, ceilings, trie, weight, lexicon.unit,
                       lexicon.first_child, potential, word, end)
-
-
-@njit(nogil=True, cache=True)
-def _highest(trie: Trie, words: int) -> np.ndarray:
-    """Of all n-grams that end in each word, the highest log probability."""
-    highest = np.full(words, -np.inf)
-    for node in range(1, len(trie.word)):
-        word = trie.word[node]
-        highest[word] = max(highest[word], trie.log_prob[node])
-    return highest
 
 
 def spell(words: Sequence[str], symbols: Sequence[str], boundary: int) -> Lexicon:

@@ -17,6 +17,7 @@ from asr.lm.ngram import END, SPECIAL, START, UNKNOWN, NgramModel
 from asr.lm.prune import prune
 from asr.lm.text import sentences
 from asr.progress import log, track
+from asr.text.units import as_characters
 
 _MARKERS = {SPECIAL[START], SPECIAL[END]}
 _MARKED = ("<s> and </s> mark where sentences begin and end, which a line does already; take them "
@@ -40,8 +41,15 @@ def read_sentences(paths: Iterable[Path]) -> Iterator[str]:
 
 
 def write_sentences(paths: Sequence[Path], output: Path, normalise: Callable[[str], str],
-                    roman: bool) -> None:
+                    roman: bool, characters: bool) -> None:
     """Write the sentences of running text (a paragraph a line), spelt out and normalised.
+
+    Parameters
+    ----------
+    roman : bool
+        Read Roman numerals as numbers.
+    characters : bool
+        Write them as `as_characters` does, for a model of characters.
 
     Raises
     ------
@@ -53,7 +61,8 @@ def write_sentences(paths: Sequence[Path], output: Path, normalise: Callable[[st
     with atomic_write_packed(output) as file:
         for paragraph in track(read_sentences(paths), "paragraphs"):
             for sentence in sentences(paragraph, normalise, roman):
-                file.write(f"{sentence}\n".encode())
+                line = as_characters(sentence) if characters else sentence
+                file.write(f"{line}\n".encode())
 
 
 def build(texts: Sequence[Path], order: int, words: int | None, vocabulary: Path | None,

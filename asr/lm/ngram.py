@@ -129,6 +129,25 @@ def next_word(trie: Trie, state: int, word: int) -> tuple[int, float]:
     return (node if node < len(trie.back_off) else trie.suffix[node]), weight + trie.log_prob[node]
 
 
+def most_probable(model: NgramModel) -> np.ndarray:
+    """A log probability that each word never exceeds, whatever comes before; shape (words,).
+
+    No word is more probable than in its most probable n-gram, but for the weights of a pruned
+    model's histories, which may be positive.
+    """
+    positive = (model.order - 1) * max(0.0, float(model.trie.back_off.max()))
+    return _highest(model.trie, len(model.words)) + positive
+
+
+@njit(nogil=True, cache=True)
+def _highest(trie: Trie, words: int) -> np.ndarray:
+    highest = np.full(words, -np.inf)
+    for node in range(1, len(trie.word)):
+        word = trie.word[node]
+        highest[word] = max(highest[word], trie.log_prob[node])
+    return highest
+
+
 @njit(nogil=True, cache=True)
 def score_words(trie: Trie, state: int, words: np.ndarray) -> np.ndarray:
     """Log probability of each of `words` (int32) from `state` on."""

@@ -82,3 +82,8 @@ def frames_needed(ids: list[int]) -> int:
     Graves et al. 2006, section 3: two equal neighbours are merged unless a blank parts them.
     """
     return len(ids) + sum(a == b for a, b in itertools.pairwise(ids))
+
+
+def as_characters(sentence: str) -> str:
+    """A sentence as a character model's text: `no one` becomes `n o | o n e`."""
+    return " ".join(sentence.replace(" ", WORD_BOUNDARY))

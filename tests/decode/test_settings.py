@@ -10,7 +10,7 @@ from asr.decode.scorer import NO_SCORER
 from asr.decode.settings import SearchRequest, prepare_search
 from asr.errors import AsrError
 from asr.lm.binary import save_lm
-from asr.lm.ngram import SPECIAL, Level, NgramModel
+from asr.lm.ngram import SPECIAL, UNKNOWN, Level, NgramModel
 from asr.text.units import CharacterUnits
 
 
@@ -111,3 +111,19 @@ def test_a_hotword_adds_its_boost_and_no_more(bundle):
 def test_a_hotword_that_cannot_be_spelt(bundle, word):
     with pytest.raises(AsrError, match="not one word of the model's units"):
         prepare_search(bundle, SearchRequest({"hotwords": {word: 1.0}}))
+
+
+def test_a_model_of_characters_is_told_by_its_words(bundle, tmp_path):
+    lm = write_lm(tmp_path / "characters.lm", "|", "A", "B")
+    search = prepare_search(bundle, SearchRequest({"word_bonus": 0.75}, lm))
+    assert search.scorer.word.tolist() == [UNKNOWN, *bundle_words(bundle, "|", "A", "B")]
+    assert search.scorer.bonus == 0.75
+    with pytest.raises(AsrError, match="no hotwords"):
+        prepare_search(bundle, SearchRequest({"hotwords": {"A": 1.0}}, lm))
+
+
+def bundle_words(bundle, *words):
+    """The number of each unit but the blank in a model of these words."""
+    names = [*SPECIAL, *words]
+    return [names.index(symbol) if symbol in names else UNKNOWN
+            for symbol in bundle.units.symbols[1:]]

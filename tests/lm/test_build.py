@@ -119,5 +119,11 @@ def test_text_is_not_written_over_itself(tmp_path):
     for output in (path, tmp_path / "link", tmp_path / ".." / tmp_path.name / "text"):
         with pytest.raises(AsrError, match="is one of the texts"):
             write_sentences([write(tmp_path, "Other.\n", "other"), path], output, librispeech,
-                            False)
+                            False, False)
     assert path.read_text() == "Mr. Smith came.\n"
+
+
+def test_text_for_a_model_of_characters(tmp_path):
+    write_sentences([write(tmp_path, "Mr. Bo is in.\n")], tmp_path / "out", librispeech, False,
+                    True)
+    assert (tmp_path / "out").read_text() == "m i s t e r | b o | i s | i n\n"
