@@ -46,17 +46,14 @@ def load_config(kind: type[C], path: Path | None = None, overrides: Sequence[str
                 from None
         if not isinstance(values, dict):
             raise AsrError(f"{path}: expected `key: value` lines, found a {type(values).__name__}")
-    for override in overrides:
-        _override(values, override)
+    apply_overrides(values, overrides)
     return parse_config(kind, values, str(path) if path else "configuration")
 
 
-def read_overrides(overrides: Sequence[str]) -> dict[str, Any]:
-    """The mapping that `key=value` arguments stand for, see `load_config`."""
-    values: dict[str, Any] = {}
+def apply_overrides(values: dict[str, Any], overrides: Sequence[str]) -> None:
+    """Enter `key=value` arguments, see `load_config`, into a mapping in place."""
     for override in overrides:
         _override(values, override)
-    return values
 
 
 def parse_config(kind: type[C], values: Any, where: str) -> C:

@@ -106,7 +106,10 @@ score_all() {
         asr score "$exp/data/$1.jsonl" "$exp/decode/$1-$search.jsonl" \
             --output "$exp/score/$1-$search" | sed -n '1,/^$/p'
     done
-    echo "Reports, with the worst utterances: $exp/score/$1-*/report.txt"
+    echo "Reports, with the worst utterances:"
+    for search in $(searches); do
+        echo "  $exp/score/$1-$search/report.txt"
+    done
 }
 
 # Set up .venv, then run the stages from $stage to $stop_stage in order.

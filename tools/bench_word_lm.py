@@ -25,6 +25,7 @@ from asr.decode.beam import beam_search
 from asr.decode.config import DecodeConfig
 from asr.decode.settings import WordSearch
 from asr.lm.binary import load_lm
+from asr.lm.ngram import SPECIAL
 from asr.parallel import cores, ordered_map
 from asr.score.align import score_utterances
 from asr.text.units import CharacterUnits
@@ -58,7 +59,7 @@ def flashlight(beam: int, arpa: Path, search: WordSearch, config: DecodeConfig) 
 
     symbols = search.units.symbols
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as lexicon:
-        for word in search.model.words[3:]:
+        for word in search.model.words[len(SPECIAL):]:
             if all(letter in symbols for letter in word):
                 lexicon.write(f"{word} {' '.join(word)} |\n")
         lexicon.flush()

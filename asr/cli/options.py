@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -30,12 +30,14 @@ def search_options(command: Callable) -> Callable:
 def search_request(search: str | None, beam: int | None, nbest: int | None, lm: Path | None,
                    no_lm: bool, changes: tuple[str, ...]) -> "SearchRequest":
     """What was asked for by `search_options`."""
-    from asr.config import read_overrides
+    from asr.config import apply_overrides
     from asr.decode.settings import SearchRequest
     from asr.errors import AsrError
 
     if lm is not None and no_lm:
         raise AsrError("--lm and --no-lm exclude each other")
+    values: dict[str, Any] = {}
+    apply_overrides(values, changes)
     given = {"search": search, "beam": beam, "nbest": nbest}
-    return SearchRequest(read_overrides(changes) | {k: v for k, v in given.items()
-                                                    if v is not None}, lm, no_lm)
+    values |= {key: value for key, value in given.items() if value is not None}
+    return SearchRequest(values, lm, no_lm)

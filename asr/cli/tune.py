@@ -12,7 +12,7 @@ def tune() -> None:
 @click.argument("bundle", type=click.Path(path_type=Path))
 @click.argument("store", type=click.Path(path_type=Path))
 @click.option("--lm", type=click.Path(path_type=Path), metavar="FILE",
-              help="Word model (*.lm, or ARPA). Default: the bundle's own.")
+              help="Language model (*.lm, or ARPA). Default: the bundle's own.")
 @click.option("--output", type=click.Path(path_type=Path), metavar="DIR",
               help="For study.db and surface.png. Default: tune, beside BUNDLE.")
 @click.option("--trials", type=click.IntRange(min=1), default=60, show_default=True,

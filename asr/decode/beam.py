@@ -297,14 +297,15 @@ def _settle(trie: _Trie, now: _Beam, size: int, then: _Beam, count: int) -> None
         trie.slot[then.node[i]] = i
 
 
-def _code() -> str:
-    """Digest of the files whose functions are compiled into the search."""
+def _searcher(cache: bool) -> Callable:
+    """Compile the search.
+
+    numba's cache sees changes of this file alone, and of the constants of a function: hence `code`,
+    a digest of all files whose functions are compiled into it.
+    """
     files = [*sorted(Path(__file__).parent.glob("*.py")), Path(ngram.__file__)]
-    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+    code = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
-
-def _searcher(code: str, cache: bool) -> Callable:
-    """Compile the search. numba's cache sees changes of this file alone, hence `code` in it."""
     @njit(nogil=True, cache=cache)
     def search(log_posteriors: np.ndarray, limits: _Limits, scorer: Any) -> tuple:
         """Parents and units of the trie; nodes, acoustic and added scores of the final beam."""
@@ -343,8 +344,8 @@ def _searcher(code: str, cache: bool) -> Callable:
     return search
 
 
-_cached = _searcher(_code(), cache=True)
-_uncached = _searcher(_code(), cache=False)
+_cached = _searcher(cache=True)
+_uncached = _searcher(cache=False)
 
 
 def beam_search(log_posteriors: np.ndarray, width: int, threshold: float = np.inf,

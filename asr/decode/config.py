@@ -20,18 +20,16 @@ class DecodeConfig(Config):
     """A prefix whose score is this many nats or more below the best one's is dropped."""
     min_posterior: float = Field(1e-4, ge=0, lt=1)
     """Units below this posterior start no new prefix in that frame, the best unit excepted."""
-
     sure_blank: float = Field(0.999, gt=0, le=1)
     """In a frame whose blank has at least this posterior nothing else is considered."""
     lm_weight: float = Field(1.0, ge=0, le=10)
-    """Of a word's log probability by the language model."""
+    """Of a word's (by a model of characters: a unit's) log probability by the language model."""
     word_bonus: float = Field(1.0, ge=-100, le=100)
-    """Added for each word, in nats; without a language model there is none."""
+    """Added for each word (or unit), in nats; without a language model there is none."""
     open_vocabulary: bool = True
     """Whether words that the language model does not have can be found."""
     unknown_score: float = Field(-20.0, ge=-1000, le=0)
     """Added for each such word, in nats."""
-
     hotwords: dict[str, float] = Field(default_factory=dict)
     """Added for each of these words where it occurs, in nats (5 helps much); with or without a
     language model, whether it has them or not."""

@@ -15,6 +15,7 @@ from asr.errors import AsrError
 from asr.manifest import Alternative, Hypothesis, Word
 from asr.parallel import cores, ordered_map
 
+_NOTHING = np.zeros(0, np.int32)  # a labelling
 _SUM_TOLERANCE = 0.01  # a frame's posteriors may miss a sum of 1 by so much (half precision)
 
 
@@ -66,8 +67,7 @@ def decode_posteriors(ids: Sequence[str], log_posteriors: Iterable[np.ndarray], 
         An utterance's posteriors have the wrong shape or are no log probabilities.
     """
     def decode(item: tuple[str, np.ndarray]) -> Hypothesis:
-        return _decode(item[0], _checked(*item, len(units)), units, frame_shift, config,
-                       scorer)
+        return _decode(item[0], _checked(*item, len(units)), units, frame_shift, config, scorer)
 
     return ordered_map(decode, zip(ids, log_posteriors, strict=True), threads or cores())
 
@@ -93,16 +93,19 @@ def _decode(utterance: str, log_posteriors: np.ndarray, units: Units, frame_shif
     if config.search == "greedy":
         labels, path, score = greedy_search(log_posteriors)
     else:
-        found = list(beam_search(log_posteriors, config.beam, config.threshold,
-                                 config.min_posterior, config.sure_blank, scorer))
-        if found and found[0].score > -np.inf:
-            labels, score = found[0].labels, found[0].score
+        found = beam_search(log_posteriors, config.beam, config.threshold, config.min_posterior,
+                            config.sure_blank, scorer)
+        best = next(found, None)
+        if best is None:
+            labels, path, score = _NOTHING, np.full(len(log_posteriors), -1, np.int32), None
+        elif best.score == -np.inf:
+            labels, path = _whole_words([best, *found], log_posteriors, units.boundary)
+            score = None
+        else:
+            labels, score = best.labels, best.score
             path = align(log_posteriors, labels)
             if config.nbest > 1:
-                nbest = _alternatives(found, units, config.nbest)
-        else:
-            labels, path = _whole_words(found, log_posteriors, units.boundary)
-            score = None
+                nbest = _alternatives(itertools.chain([best], found), units, config.nbest)
     words = _words(labels, unit_spans(log_posteriors, labels, path), units, frame_shift)
     return Hypothesis(
         id=utterance, text=units.decode(labels.tolist()), score=score, words=words, nbest=nbest,
@@ -111,9 +114,7 @@ def _decode(utterance: str, log_posteriors: np.ndarray, units: Units, frame_shif
 
 def _whole_words(found: list[Labelling], log_posteriors: np.ndarray, boundary: int
                  ) -> tuple[np.ndarray, np.ndarray]:
-    """The most probable labelling up to its last boundary, if there is any, and its path."""
-    if not found:
-        return np.zeros(0, np.int32), np.full(len(log_posteriors), -1, np.int32)
+    """The most probable labelling up to its last boundary, and its path."""
     labels = max(found, key=lambda labelling: labelling.acoustic).labels
     path = align(log_posteriors, labels)
     whole = int(np.append(0, np.flatnonzero(labels == boundary))[-1])

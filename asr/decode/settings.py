@@ -1,6 +1,6 @@
 """What a search runs with: the model bundle's own settings, changed by a caller's wishes."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from asr.text.units import CharacterUnits
 
 _USUAL = 0.9  # share of a model's words that should consist of the units
-_NO_MODEL = NgramModel(SPECIAL, [Level(
-    np.zeros(len(SPECIAL), np.int32), np.arange(len(SPECIAL), dtype=np.int32),
-    np.zeros(len(SPECIAL), np.float32), np.zeros(len(SPECIAL), np.float32))])
 
 
 class SearchRequest(NamedTuple):
@@ -69,18 +66,25 @@ def prepare_search(bundle: "Bundle", request: SearchRequest | None = None) -> Se
     path = request.lm or (None if request.without_lm else bundle.lm)
     words: LmSearch
     if path is not None:
-        words = lm_search(load_lm(path), bundle.units, path, tuple(hotwords))
+        words = lm_search(load_lm(path), bundle.units, path, hotwords)
     elif hotwords:
-        words = WordSearch(_NO_MODEL, bundle.units, None, tuple(hotwords))
+        words = WordSearch(_no_model(), bundle.units, None, hotwords)
         config = config.model_copy(update={"lm_weight": 0.0, "word_bonus": 0.0,
                                            "unknown_score": 0.0, "open_vocabulary": True})
     else:
         return Search(config)
-    return Search(config, words.scorer(config, hotwords))
+    return Search(config, words.scorer(config))
+
+
+def _no_model() -> NgramModel:
+    """One that adds nothing."""
+    size = len(SPECIAL)
+    return NgramModel(SPECIAL, [Level(np.zeros(size, np.int32), np.arange(size, dtype=np.int32),
+                                      np.zeros(size, np.float32), np.zeros(size, np.float32))])
 
 
 def lm_search(model: NgramModel, units: "CharacterUnits", path: Path,
-              hotwords: Sequence[str] = ()) -> "LmSearch":
+              hotwords: Mapping[str, float] = MappingProxyType({})) -> "LmSearch":
     """How to search with a model: it is of characters if its words are, and it has the boundary.
 
     Raises
@@ -106,8 +110,7 @@ class CharacterSearch:
         """Share of the characters of texts that the model does not have."""
         return float((self.model.encode(as_characters(" ".join(texts)).split()) == UNKNOWN).mean())
 
-    def scorer(self, config: DecodeConfig, hotwords: Mapping[str, float] = MappingProxyType({})
-               ) -> Any:
+    def scorer(self, config: DecodeConfig) -> Any:
         """For `beam_search`, with the weights of a configuration."""
         return character_scorer(self.model, self.units.symbols, config.lm_weight,
                                 config.word_bonus)
@@ -120,8 +123,8 @@ class WordSearch:
     ----------
     path : Path, optional
         Of the model, for messages.
-    hotwords : sequence of str
-        Words that the lexicon shall have in any case.
+    hotwords : mapping
+        Words that the lexicon shall have in any case, each with what it adds to a score.
 
     Raises
     ------
@@ -131,15 +134,16 @@ class WordSearch:
     """
 
     def __init__(self, model: NgramModel, units: "CharacterUnits", path: Path | None,
-                 hotwords: Sequence[str] = ()) -> None:
+                 hotwords: Mapping[str, float] = MappingProxyType({})) -> None:
         self.model = model
         self.units = units
         for word in hotwords:
             if not word or " " in word or any(letter not in units for letter in word):
                 raise AsrError(f"hotword `{word}`: not one word of the model's units "
                                f"({''.join(units.symbols[2:])})")
-        self.words = [*model.words, *(word for word in hotwords if word not in model.index)]
-        self.lexicon = spell(self.words, units.symbols, units.boundary)
+        words = [*model.words, *(word for word in hotwords if word not in model.index)]
+        self.boosts = [hotwords.get(word, 0.0) for word in words] if hotwords else []
+        self.lexicon = spell(words, units.symbols, units.boundary)
         if path is not None:
             self._check(path)
 
@@ -160,13 +164,12 @@ class WordSearch:
         """Share of the words of texts that the model does not have."""
         return float((self.model.encode(" ".join(texts).split()) == UNKNOWN).mean())
 
-    def scorer(self, config: DecodeConfig, hotwords: Mapping[str, float] = MappingProxyType({})
-               ) -> Any:
-        """For `beam_search`, with the weights of a configuration and these words' boosts."""
-        boosts = [hotwords.get(word, 0.0) for word in self.words] if hotwords else []
+    def scorer(self, config: DecodeConfig) -> Any:
+        """For `beam_search`, with the weights of a configuration."""
         return word_scorer(self.model, self.lexicon, len(self.units), self.units.boundary,
                            config.lm_weight, config.word_bonus,
-                           config.unknown_score if config.open_vocabulary else -np.inf, boosts)
+                           config.unknown_score if config.open_vocabulary else -np.inf,
+                           self.boosts)
 
 
 LmSearch = WordSearch | CharacterSearch

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from asr.config import parse_config
 from asr.decode.config import DecodeConfig
 from asr.decode.hypotheses import decode_posteriors
 from asr.decode.scorer import NO_SCORER
@@ -20,10 +19,9 @@ from asr.features.store import Store
 from asr.files import atomic_write, cannot_write, sha256
 from asr.lm.binary import lm_bytes, load_lm
 from asr.model.bundle import Bundle, load_bundle, set_decoding
-from asr.model.inference import store_log_posteriors
+from asr.model.inference import by_length, evenly, store_log_posteriors
 from asr.progress import log, track
 from asr.score.align import score_utterances
-from asr.text.normalise import normaliser
 
 if TYPE_CHECKING:
     import optuna
@@ -73,7 +71,7 @@ def tune_decoding(bundle_folder: Path, store_folder: Path, lm: Path | None, fold
     Parameters
     ----------
     lm : Path, optional
-        A word model; the bundle's own by default.
+        A model of words or characters; the bundle's own by default.
     folder : Path
         For `study.db`, with every trial: a later call goes on from there; and `surface.png`.
     utterances : int
@@ -117,9 +115,8 @@ def tune_decoding(bundle_folder: Path, store_folder: Path, lm: Path | None, fold
         log(f"  {len(study.trials):3}  WER {100 * study.trials[-1].values[0]:.2f} %  "
             f"{_described(study.trials[-1].params)}  (best {100 * study.best_value:.2f} %)")
     _plot(study, folder / "surface.png")
-    best = parse_config(DecodeConfig, start.model_dump() | {
-        name: round(value, 2) for name, value in study.best_params.items()}, "the best trial")
-    best, error = _narrowest(material, best, words)
+    weights = {name: round(value, 2) for name, value in study.best_params.items()}
+    best, error = _narrowest(material, start.model_copy(update=weights), words)
     if greedy < error:
         log("greedy search is better: the bundle will use it unless told otherwise")
         best = best.model_copy(update={"search": "greedy"})
@@ -132,18 +129,15 @@ def tune_decoding(bundle_folder: Path, store_folder: Path, lm: Path | None, fold
 def gather(bundle: Bundle, store_folder: Path, utterances: int, threads: int) -> Material:
     """One pass of the network over (some of) a store."""
     store = Store.open(store_folder, bundle.config.features)
-    normalise = normaliser(bundle.config.normaliser)
-    texts = [normalise(entry.text) for entry in store.entries]
+    texts = store.texts(bundle.config.normaliser)
     spoken = [i for i, text in enumerate(texts) if text]
     if not spoken:
         raise AsrError(f"{store_folder}: no text to measure an error rate on")
-    number = min(utterances or len(spoken), len(spoken))
-    chosen = [spoken[i * len(spoken) // number] for i in range(number)]
+    chosen = by_length(store, [spoken[i] for i in evenly(len(spoken), utterances)])
     statistics = bundle.statistics(store.moments, [entry.speaker for entry in store.entries])
-    chosen.sort(key=lambda i: store.lengths[i])
     posteriors = store_log_posteriors(bundle.network, store, statistics, chosen)
     return Material([store.entries[i].id for i in chosen], [texts[i] for i in chosen],
-                    list(track(posteriors, "posteriors", number)), bundle, threads)
+                    list(track(posteriors, "posteriors", len(chosen))), bundle, threads)
 
 
 def _warn_of_unknown(words: LmSearch, texts: Sequence[str], path: Path) -> None:
@@ -194,26 +188,26 @@ def _narrowest(material: Material, config: DecodeConfig, words: LmSearch
 
 def _plot(study: "optuna.Study", path: Path) -> None:
     """Error rate over weight and bonus; every trial is a point."""
-    import matplotlib
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
 
     trials = [t for t in study.trials if t.values is not None]
     x, y = ([t.params[name] for t in trials] for name in ("lm_weight", "word_bonus"))
     colours = [100 * t.values[0] for t in trials]
     # The worst trials would take all of the colours.
     top = float(np.quantile(colours, 0.8)) if len(colours) > 4 else max(colours)
-    figure, axes = pyplot.subplots(figsize=(7, 5), layout="constrained")
+    figure = Figure(figsize=(7, 5), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
     points = axes.scatter(x, y, c=colours, vmax=top, cmap="viridis_r")
     best = study.best_params
     axes.scatter([best["lm_weight"]], [best["word_bonus"]], s=200, facecolors="none",
                  edgecolors="red", label=f"best: {100 * study.best_value:.2f} %")
-    figure.colorbar(points, label="WER (%)", extend="max")
+    figure.colorbar(points, ax=axes, label="WER (%)", extend="max")
     axes.set(xlabel="lm_weight", ylabel="word_bonus", title=f"{len(trials)} trials")
     axes.legend()
     with atomic_write(path, binary=True) as file:
         figure.savefig(file, format="png", dpi=120)
-    pyplot.close(figure)
 
 
 def _described(params: dict[str, float]) -> str:

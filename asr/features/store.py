@@ -24,6 +24,7 @@ from asr.errors import AsrError
 from asr.features.cmvn import moments
 from asr.features.config import FeatureConfig
 from asr.files import atomic_folder, atomic_write, read_text
+from asr.text.normalise import normaliser
 
 FORMAT = 1
 FILES = ("store.json", "utterances.jsonl", "offsets.npy", "moments.npy", "frames.f16")
@@ -135,6 +136,11 @@ class Store:
     @cached_property
     def lengths(self) -> np.ndarray:
         return np.diff(self.offsets)
+
+    def texts(self, name: str) -> list[str]:
+        """The transcripts after the normaliser of that name."""
+        normalise = normaliser(name)
+        return [normalise(entry.text) for entry in self.entries]
 
     def frames(self, index: int) -> np.ndarray:
         """Frames of entry `index`, shape (T, F), float16; a view into the mapped file."""

@@ -128,14 +128,14 @@ def _tokens(texts: Sequence[Path]) -> tuple[np.ndarray, list[str]]:
     """Sentences from `START` to `END` one after the other, words in order of first occurrence."""
     number = {word: i for i, word in enumerate(SPECIAL)}
     tokens = array("i")
-    lines = ((f"{path}:{i}", line) for path in texts
+    lines = ((path, i, line) for path in texts
              for i, line in enumerate(read_sentences([path]), 1))
-    for place, line in track(lines, "sentences"):
+    for path, i, line in track(lines, "sentences"):
         words = line.split()
         if not words:
             continue
         if not _MARKERS.isdisjoint(words):
-            raise AsrError(f"{place}: {_MARKED}")
+            raise AsrError(f"{path}:{i}: {_MARKED}")
         tokens.append(START)
         tokens.extend([number.setdefault(word, len(number)) for word in words])
         tokens.append(END)

@@ -44,6 +44,13 @@ def by_length(store: Store, indexes: Sequence[int]) -> list[int]:
     return sorted(indexes, key=lambda i: (store.lengths[i], i))
 
 
+def evenly(size: int, wanted: int) -> list[int]:
+    """`wanted` of `size` places, evenly spread; all for 0."""
+    if not wanted or wanted >= size:
+        return list(range(size))
+    return [i * size // wanted for i in range(wanted)]
+
+
 def store_log_posteriors(network: Network, store: Store, statistics: np.ndarray,
                          indexes: Sequence[int]) -> Iterator[np.ndarray]:
     """Yield the log posteriors of the entries `indexes` of a store, in that order.

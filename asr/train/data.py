@@ -19,7 +19,6 @@ from asr.model.config import ModelConfig
 from asr.model.network import Network, dropout_masks
 from asr.progress import log
 from asr.randomness import generator
-from asr.text.normalise import normaliser
 from asr.text.units import CharacterUnits, frames_needed
 
 _LENGTH_JITTER = 0.1  # batches hold utterances of like, not always the same, length
@@ -130,12 +129,6 @@ class TrainingSet:
             time_spans, frequency_spans,
             dropout_masks(model, [(seed, "dropout", epoch, id) for id in ids],
                           self.output_lengths[own]) if own else None)
-
-
-def normalised_texts(store: Store, name: str) -> list[str]:
-    """The store's transcripts after the normaliser of that name."""
-    normalise = normaliser(name)
-    return [normalise(entry.text) for entry in store.entries]
 
 
 class Prefetched:

@@ -63,9 +63,9 @@ class Processes:
     def close(self) -> None:
         """Leave the group, together.
 
-        A process that left while another still worked could abort at its exit: gloo's thread lets
-        go of the last sum's tensor when it comes to it, and an interpreter that is shutting down
-        ends a thread that asks for it. Then torchrun would kill the others.
+        A process that left while another still worked has been seen to abort at its exit, whereupon
+        torchrun kills the others. Presumably gloo's thread lets go of the last sum's tensor when it
+        comes to it, and an interpreter that is shutting down ends a thread that asks for it.
         """
         self.wait()
         if self.world > 1:

@@ -11,11 +11,12 @@ from asr.errors import AsrError
 from asr.features.cmvn import statistics, statistics_of
 from asr.features.store import Store
 from asr.model.bundle import BundleConfig, save_bundle
+from asr.model.inference import evenly
 from asr.model.network import Network
 from asr.progress import log
 from asr.text.units import CharacterUnits
 from asr.train.config import TrainConfig
-from asr.train.data import TrainingSet, normalised_texts
+from asr.train.data import TrainingSet
 from asr.train.distributed import Processes
 from asr.train.evaluate import DevelopmentSet, Evaluation
 from asr.train.loop import Trainer
@@ -43,7 +44,7 @@ def train_model(folder: Path, training_store: Path, development_store: Path, con
     commit = _commit()  # now: a checkout may move on while it trains
     training_data = Store.open(training_store)
     development_data = Store.open(development_store, training_data.config)
-    texts = normalised_texts(training_data, config.normaliser)
+    texts = training_data.texts(config.normaliser)
     units = CharacterUnits.from_texts(texts)
     features = training_data.config
     overall = statistics(training_data.moments.sum(0)) if features.cmvn == "global" else None
@@ -55,8 +56,8 @@ def train_model(folder: Path, training_store: Path, development_store: Path, con
                            network, config.unfit)
     development = DevelopmentSet(
         development_data, _statistics(development_data, overall),
-        normalised_texts(development_data, config.normaliser),
-        _evenly(len(development_data), config.dev_utterances))
+        development_data.texts(config.normaliser),
+        evenly(len(development_data), config.dev_utterances))
     trainer = Trainer(folder, config, network, units, training, development, processes)
     if (folder / "checkpoint.pt").exists():
         trainer.resume()
@@ -81,13 +82,6 @@ def train_model(folder: Path, training_store: Path, development_store: Path, con
 def _statistics(store: Store, overall: np.ndarray | None) -> np.ndarray:
     speakers = [entry.speaker for entry in store.entries]
     return statistics_of(store.config.cmvn, store.moments, speakers, overall)
-
-
-def _evenly(size: int, wanted: int) -> list[int]:
-    """`wanted` of `size` places, evenly spread; all for 0."""
-    if not wanted or wanted >= size:
-        return list(range(size))
-    return [i * size // wanted for i in range(wanted)]
 
 
 def _commit() -> str:
