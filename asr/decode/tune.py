@@ -96,8 +96,10 @@ def tune_decoding(bundle_folder: Path, store_folder: Path, lm: Path | None, fold
                  bundle.lm.read_bytes() if bundle.lm else None, {})
     material = gather(bundle, store_folder, utterances, threads)
     _warn_of_unknown(words, material.texts, path)
-    start = bundle.config.decoding.model_copy(update={"search": "beam", "nbest": 1})
-    study = _open_study(folder, [bundle_folder / "model.safetensors", path], material.ids)
+    # Not with the bundle's width, which an earlier tuning may have changed.
+    start = bundle.config.decoding.model_copy(
+        update={"search": "beam", "nbest": 1, "beam": DecodeConfig().beam})
+    study = _open_study(folder, [bundle_folder / "model.safetensors", path], material.ids, start)
     if not study.trials:
         study.enqueue_trial({name: getattr(start, name) for name in RANGES})
 
@@ -148,8 +150,9 @@ def _warn_of_unknown(words: LmSearch, texts: Sequence[str], path: Path) -> None:
             "normalised like the transcripts, and is its vocabulary large enough?")
 
 
-def _open_study(folder: Path, files: Sequence[Path], ids: Sequence[str]) -> "optuna.Study":
-    """The study of these files and utterances: only such trials can be compared."""
+def _open_study(folder: Path, files: Sequence[Path], ids: Sequence[str], start: DecodeConfig
+                ) -> "optuna.Study":
+    """The study of these files, utterances and other settings: only such trials compare."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -158,7 +161,8 @@ def _open_study(folder: Path, files: Sequence[Path], ids: Sequence[str]) -> "opt
         (folder / "study.db").open("ab").close()
     except OSError as error:
         raise cannot_write(folder / "study.db", error) from error
-    digest = hashlib.sha256("\n".join([*map(sha256, files), *ids]).encode())
+    fixed = start.model_dump_json(exclude=set(RANGES))
+    digest = hashlib.sha256("\n".join([*map(sha256, files), fixed, *ids]).encode())
     try:
         return optuna.create_study(storage=f"sqlite:///{folder.resolve() / 'study.db'}",
                                    study_name=digest.hexdigest()[:16], load_if_exists=True,

@@ -129,3 +129,26 @@ def test_what_is_missing_is_said(folder, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(AsrError, match=r"pip install 'asr\[tune\]'"):
         run(folder)
+
+
+def test_trials_of_one_study_differ_in_the_weights_alone(folder, monkeypatch):
+    measured = []
+    measure = Material.measure
+
+    def watched(self, config, scorer):
+        measured.append(config)
+        return measure(self, config, scorer)
+    monkeypatch.setattr(Material, "measure", watched)
+    run(folder)
+    first = measured[1:4]
+    assert load_bundle(folder / "bundle").config.decoding.beam != first[0].beam
+    measured.clear()
+    run(folder, lm=None, trials=5)  # with the width that was chosen in the bundle
+    fixed = {config.model_copy(update=dict.fromkeys(tune.RANGES, 0.0)).model_dump_json()
+             for config in [*first, *measured[1:3]]}
+    assert len(fixed) == 1
+    decoding = load_bundle(folder / "bundle").config.decoding
+    set_decoding(folder / "bundle", decoding.model_copy(update={"open_vocabulary": False}),
+                 (folder / "words.lm").read_bytes(), {})
+    run(folder, trials=2)
+    assert load_bundle(folder / "bundle").config.provenance["decoding tuned"]["trials"] == 2
