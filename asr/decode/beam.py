@@ -2,7 +2,8 @@
 
 A prefix is a node of a trie. While it is in the beam it carries the log probability of all
 paths so far that spell it and end in blank, and of those that end in its last unit; a scorer
-(see `asr.decode.scorer`) adds its own log score to the two's sum.
+(see `asr.decode.scorer`) adds its own log score to the two's sum. Where the scorer has several
+readings of a prefix (words that sound alike), each is a node, with the same paths.
 
 Ties: of prefixes with equal scores those that have been in the beam longer stay, and of those
 that would join, first the ones whose parent has been there longer, then the lower unit.
@@ -16,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit
 
-from asr.decode.scorer import NO_SCORER, advance, ceiling, finish
+from asr.decode.scorer import NO_SCORER, advance, ceiling, finish, readings
 from asr.lm import ngram
 from asr.text.units import BLANK
 
@@ -29,6 +30,8 @@ class Labelling(NamedTuple):
 
     labels: np.ndarray
     """Units without blanks, shape = (L,), int32."""
+    readings: np.ndarray
+    """The scorer's choice at each unit and at the end, 0 where it had none; shape = (L + 1,)."""
     acoustic: float
     """Of all paths that were summed."""
     added: float
@@ -54,6 +57,7 @@ class _Trie(NamedTuple):
 
     parent: np.ndarray
     unit: np.ndarray
+    reading: np.ndarray  # those of one unit lie side by side, from 0 on
     child: np.ndarray  # the latest; older ones follow by `sibling`
     sibling: np.ndarray
     slot: np.ndarray  # where in the beam
@@ -74,8 +78,8 @@ class _Beam(NamedTuple):
 @njit(nogil=True)
 def _new_trie(size: int) -> _Trie:
     return _Trie(np.empty(size, np.int32), np.empty(size, np.int32), np.empty(size, np.int32),
-                 np.empty(size, np.int32), np.empty(size, np.int32), np.empty(size, np.int64),
-                 np.empty(size))
+                 np.empty(size, np.int32), np.empty(size, np.int32), np.empty(size, np.int32),
+                 np.empty(size, np.int64), np.empty(size))
 
 
 @njit(nogil=True)
@@ -92,6 +96,7 @@ def _with_room(trie: _Trie, nodes: int, more: int) -> _Trie:
     larger = _new_trie(2 * (nodes + more))
     larger.parent[:nodes] = trie.parent[:nodes]
     larger.unit[:nodes] = trie.unit[:nodes]
+    larger.reading[:nodes] = trie.reading[:nodes]
     larger.child[:nodes] = trie.child[:nodes]
     larger.sibling[:nodes] = trie.sibling[:nodes]
     larger.slot[:nodes] = trie.slot[:nodes]
@@ -111,9 +116,11 @@ def _add(a: float, b: float) -> float:
 
 
 @njit(nogil=True)
-def _set_node(trie: _Trie, node: int, parent: int, unit: int, state: int, added: float) -> None:
+def _set_node(trie: _Trie, node: int, parent: int, unit: int, reading: int, state: int,
+              added: float) -> None:
     trie.parent[node] = parent
     trie.unit[node] = unit
+    trie.reading[node] = reading
     trie.child[node] = _ROOT
     trie.sibling[node] = _ROOT
     trie.slot[node] = _OUT
@@ -123,10 +130,25 @@ def _set_node(trie: _Trie, node: int, parent: int, unit: int, state: int, added:
 
 @njit(nogil=True)
 def _find_child(trie: _Trie, node: int, unit: int) -> int:
+    """The first reading of a prefix with one more unit."""
     child = trie.child[node]
     while child != _ROOT and trie.unit[child] != unit:
         child = trie.sibling[child]
     return child
+
+
+@njit(nogil=True)
+def _new_children(trie: _Trie, nodes: int, node: int, unit: int, scorer: Any
+                  ) -> tuple[_Trie, int]:
+    """Enter all readings of a prefix with one more unit; the trie and its new size."""
+    number = readings(scorer, trie.state[node], unit)
+    trie = _with_room(trie, nodes, number)
+    for reading in range(number):
+        state, gain = advance(scorer, trie.state[node], unit, reading)
+        _set_node(trie, nodes + reading, node, unit, reading, state, trie.added[node] + gain)
+    trie.sibling[nodes] = trie.child[node]
+    trie.child[node] = nodes
+    return trie, nodes + number
 
 
 @njit(nogil=True)
@@ -199,7 +221,7 @@ def _likely_units(row: np.ndarray, least: float, gap: float, ceilings: np.ndarra
 @njit(nogil=True)
 def _extend(trie: _Trie, nodes: int, now: _Beam, size: int, row: np.ndarray, then: _Beam,
             limits: _Limits, units: np.ndarray, ceilings: np.ndarray, spare: np.ndarray,
-            scorer: Any) -> tuple[int, int]:
+            scorer: Any) -> tuple[_Trie, int, int]:
     """Append to `then`, after the kept prefixes, those with one more unit that can survive.
 
     What can't get past `cut` will not survive, so the scorer is never asked about it; and about
@@ -218,25 +240,21 @@ def _extend(trie: _Trie, nodes: int, now: _Beam, size: int, row: np.ndarray, the
                 continue
             child = _find_child(trie, node, unit)
             if child == _ROOT:
-                state, gain = advance(scorer, trie.state[node], unit)
                 child = nodes
-                nodes += 1
-                _set_node(trie, child, node, unit, state, trie.added[node] + gain)
-                trie.sibling[child] = trie.child[node]
-                trie.child[node] = child
-            elif trie.slot[child] != _OUT:
-                continue  # `_stay` has seen to it
-            added = trie.added[child]
-            if acoustic + added <= cut:
-                continue
-            if count == len(then.node):
-                count = _select(then, count, limits, spare)
-                cut = _cut(then.total[:count], limits)
-                if acoustic + added <= cut:
-                    continue
-            _put(then, count, child, -np.inf, acoustic, added)
-            count += 1
-    return nodes, count
+                trie, nodes = _new_children(trie, nodes, node, unit, scorer)
+            reading = 0
+            while child < nodes and trie.reading[child] == reading:
+                # One that is in the beam has got its paths in `_stay`.
+                if trie.slot[child] == _OUT and acoustic + trie.added[child] > cut:
+                    if count == len(then.node):
+                        count = _select(then, count, limits, spare)
+                        cut = _cut(then.total[:count], limits)
+                    if acoustic + trie.added[child] > cut:
+                        _put(then, count, child, -np.inf, acoustic, trie.added[child])
+                        count += 1
+                child += 1
+                reading += 1
+    return trie, nodes, count
 
 
 @njit(nogil=True)
@@ -308,11 +326,11 @@ def _searcher(cache: bool) -> Callable:
 
     @njit(nogil=True, cache=cache)
     def search(log_posteriors: np.ndarray, limits: _Limits, scorer: Any) -> tuple:
-        """Parents and units of the trie; nodes, acoustic and added scores of the final beam."""
+        """The trie; its nodes in the final beam, with reading, acoustic and added score each."""
         assert code
         frames, symbols = log_posteriors.shape
         trie = _new_trie(1 + 4 * frames)
-        _set_node(trie, _ROOT, _ROOT, BLANK, scorer.start, 0.0)
+        _set_node(trie, _ROOT, _ROOT, BLANK, 0, scorer.start, 0.0)
         now, then = _new_beam(2 * limits.width), _new_beam(2 * limits.width)
         _put(now, 0, _ROOT, 0.0, -np.inf, 0.0)
         trie.slot[_ROOT] = 0
@@ -329,17 +347,16 @@ def _searcher(cache: bool) -> Callable:
                 _pause(trie, now, size, row[BLANK])
                 continue
             _stay(trie, now, size, row, then)
-            trie = _with_room(trie, nodes, size * symbols)
-            nodes, count = _extend(trie, nodes, now, size, row, then, limits, units, ceilings,
-                                   spare, scorer)
+            trie, nodes, count = _extend(trie, nodes, now, size, row, then, limits, units,
+                                         ceilings, spare, scorer)
             count = _select(then, count, limits, spare)
             _settle(trie, now, size, then, count)
             now, then, size = then, now, count
-        added = np.empty(size)
-        for i in range(size):
-            node = now.node[i]
-            added[i] = trie.added[node] + finish(scorer, trie.state[node])
-        return trie.parent, trie.unit, now.node[:size], now.either[:size], added
+        ended = [(now.node[i], reading, now.either[i],
+                  trie.added[now.node[i]] + finish(scorer, trie.state[now.node[i]], reading))
+                 for i in range(size)
+                 for reading in range(readings(scorer, trie.state[now.node[i]], BLANK))]
+        return trie.parent, trie.unit, trie.reading, ended
 
     return search
 
@@ -378,11 +395,11 @@ def beam_search(log_posteriors: np.ndarray, width: int, threshold: float = np.in
     limits = _Limits(width, float(threshold), least, float(np.log(sure_blank)))
     # The cache file names the scorers' classes; a process that can't import one can't read it.
     search = _cached if type(scorer).__module__.startswith("asr.") else _uncached
-    parent, unit, nodes, acoustic, added = search(log_posteriors, limits, scorer)
-    for i in np.argsort(-(acoustic + added), kind="stable"):
-        labels = []
-        node = nodes[i]
+    parent, unit, reading, ended = search(log_posteriors, limits, scorer)
+    for node, last, acoustic, added in sorted(ended, key=lambda end: -(end[2] + end[3])):
+        nodes = []
         while node != _ROOT:
-            labels.append(unit[node])
+            nodes.append(node)
             node = parent[node]
-        yield Labelling(np.array(labels[::-1], np.int32), float(acoustic[i]), float(added[i]))
+        nodes.reverse()
+        yield Labelling(unit[nodes], np.append(reading[nodes], np.int32(last)), acoustic, added)

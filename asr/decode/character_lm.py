@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from asr.decode.scorer import implement
+from asr.decode.scorer import implement, one_reading
 from asr.lm.ngram import END, NgramModel, Trie, most_probable, next_word
 
 
@@ -40,7 +40,7 @@ def character_scorer(model: NgramModel, symbols: Sequence[str], weight: float, b
     return CharacterScorer(model.start, ceilings, model.trie, weight, bonus, word)
 
 
-def _advance(scorer: CharacterScorer, state: int, unit: int) -> tuple[int, float]:
+def _advance(scorer: CharacterScorer, state: int, unit: int, reading: int) -> tuple[int, float]:
     state, log_prob = next_word(scorer.model, state, scorer.word[unit])
     return state, scorer.weight * log_prob + scorer.bonus
 
@@ -49,8 +49,8 @@ def _ceiling(scorer: CharacterScorer, unit: int) -> float:
     return scorer.ceilings[unit]
 
 
-def _finish(scorer: CharacterScorer, state: int) -> float:
+def _finish(scorer: CharacterScorer, state: int, reading: int) -> float:
     return scorer.weight * next_word(scorer.model, state, END)[1]
 
 
-implement(CharacterScorer, _advance, _ceiling, _finish)
+implement(CharacterScorer, one_reading, _advance, _ceiling, _finish)

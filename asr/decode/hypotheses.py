@@ -1,12 +1,11 @@
 """Posteriors to hypotheses: text, N-best list, word times and confidences."""
 
-import itertools
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from asr.decode.alignment import Spans, align, unit_spans
+from asr.decode.alignment import align, unit_spans
 from asr.decode.beam import Labelling, beam_search
 from asr.decode.config import DecodeConfig
 from asr.decode.greedy import greedy_search
@@ -14,27 +13,26 @@ from asr.decode.scorer import NO_SCORER
 from asr.errors import AsrError
 from asr.manifest import Alternative, Hypothesis, Word
 from asr.parallel import cores, ordered_map
+from asr.text.units import BETWEEN, INSIDE, Units
 
-_NOTHING = np.zeros(0, np.int32)  # a labelling
+_EMPTY = Labelling(np.zeros(0, np.int32), np.zeros(1, np.int32), 0.0, -np.inf)
 _SUM_TOLERANCE = 0.01  # a frame's posteriors may miss a sum of 1 by so much (half precision)
 
 
-class Units(Protocol):
-    """What decoding needs of the units."""
+class Search(NamedTuple):
+    """How posteriors are searched."""
 
-    @property
-    def boundary(self) -> int:
-        """Index of the unit that parts words."""
-
-    def decode(self, ids: Iterable[int]) -> str:
-        """The text of a sequence of indices."""
-
-    def __len__(self) -> int: ...
+    config: DecodeConfig
+    scorer: Any = NO_SCORER
+    """For beam search, see `asr.decode.scorer`."""
+    read: Callable[[np.ndarray, int], str] | None = None
+    """The word with these units in this of the scorer's readings; by default the units' own text.
+    """
 
 
 def decode_posteriors(ids: Sequence[str], log_posteriors: Iterable[np.ndarray], units: Units,
-                      frame_shift: float, config: DecodeConfig, scorer: Any = NO_SCORER,
-                      threads: int | None = None) -> Iterator[Hypothesis]:
+                      frame_shift: float, search: Search, threads: int | None = None
+                      ) -> Iterator[Hypothesis]:
     """Search many utterances' posteriors, in threads; the order is kept, and a few are in flight.
 
     Parameters
@@ -44,8 +42,6 @@ def decode_posteriors(ids: Sequence[str], log_posteriors: Iterable[np.ndarray], 
         Natural log; unit 0 is the blank.
     frame_shift : float
         Seconds per output frame.
-    scorer : NamedTuple
-        For beam search, see `asr.decode.scorer`.
     threads : int, optional
         All cores by default; the result does not depend on it.
 
@@ -67,7 +63,7 @@ def decode_posteriors(ids: Sequence[str], log_posteriors: Iterable[np.ndarray], 
         An utterance's posteriors have the wrong shape or are no log probabilities.
     """
     def decode(item: tuple[str, np.ndarray]) -> Hypothesis:
-        return _decode(item[0], _checked(*item, len(units)), units, frame_shift, config, scorer)
+        return _decode(item[0], _checked(*item, len(units)), units, frame_shift, search)
 
     return ordered_map(decode, zip(ids, log_posteriors, strict=True), threads or cores())
 
@@ -87,56 +83,66 @@ def _checked(utterance: str, log_posteriors: np.ndarray, symbols: int) -> np.nda
 
 
 def _decode(utterance: str, log_posteriors: np.ndarray, units: Units, frame_shift: float,
-            config: DecodeConfig, scorer: Any) -> Hypothesis:
+            search: Search) -> Hypothesis:
+    config, read = search.config, search.read or (lambda ids, _: units.decode(ids.tolist()))
     nbest: list[Alternative] = []
     score: float | None
     if config.search == "greedy":
         labels, path, score = greedy_search(log_posteriors)
+        readings = np.zeros(len(labels) + 1, np.int32)
     else:
-        found = beam_search(log_posteriors, config.beam, config.threshold, config.min_posterior,
-                            config.sure_blank, scorer)
-        best = next(found, None)
-        if best is None:
-            labels, path, score = _NOTHING, np.full(len(log_posteriors), -1, np.int32), None
-        elif best.score == -np.inf:
-            labels, path = _whole_words([best, *found], log_posteriors, units.boundary)
-            score = None
-        else:
-            labels, score = best.labels, best.score
-            path = align(log_posteriors, labels)
-            if config.nbest > 1:
-                nbest = _alternatives(itertools.chain([best], found), units, config.nbest)
-    words = _words(labels, unit_spans(log_posteriors, labels, path), units, frame_shift)
+        found = list(beam_search(log_posteriors, config.beam, config.threshold,
+                                 config.min_posterior, config.sure_blank, search.scorer))
+        best, path, score = _EMPTY, np.full(len(log_posteriors), -1, np.int32), None
+        if found and found[0].score > -np.inf:
+            best, score = found[0], found[0].score
+            path = align(log_posteriors, best.labels)
+            nbest = _alternatives(found, units, read, config.nbest)
+        elif found:
+            best, path = _whole_words(found, log_posteriors, units)
+        labels, readings = best.labels, best.readings
+    spans = unit_spans(log_posteriors, labels, path)
+    words = [Word(text=read(labels[first:end], int(readings[end])),
+                  start=round(float(spans.start[first]) * frame_shift, 6),
+                  end=round(float(spans.end[end - 1]) * frame_shift, 6),
+                  confidence=min(1.0, float(spans.peak[first:end].min())))
+             for first, end in word_edges(labels, units)]
     return Hypothesis(
-        id=utterance, text=units.decode(labels.tolist()), score=score, words=words, nbest=nbest,
+        id=utterance, text=" ".join(word.text for word in words), score=score, words=words,
+        nbest=nbest,
         confidence=sum(word.confidence for word in words) / len(words) if words else None)
 
 
-def _whole_words(found: list[Labelling], log_posteriors: np.ndarray, boundary: int
-                 ) -> tuple[np.ndarray, np.ndarray]:
-    """The most probable labelling up to its last boundary, and its path."""
-    labels = max(found, key=lambda labelling: labelling.acoustic).labels
-    path = align(log_posteriors, labels)
-    whole = int(np.append(0, np.flatnonzero(labels == boundary))[-1])
-    return labels[:whole], np.where(path < whole, path, np.int32(-1))
+def word_edges(labels: np.ndarray, units: Units) -> list[tuple[int, int]]:
+    """First unit of each word, and one past its last."""
+    parts = units.parts[labels]
+    first = np.flatnonzero(parts != INSIDE)
+    edges = zip([0, *first + (parts[first] == BETWEEN)], [*first, len(labels)], strict=True)
+    return [(int(first), int(end)) for first, end in edges if end > first]
 
 
-def _alternatives(labellings: Iterable[Labelling], units: Units, number: int) -> list[Alternative]:
+def _whole_words(found: list[Labelling], log_posteriors: np.ndarray, units: Units
+                 ) -> tuple[Labelling, np.ndarray]:
+    """The most probable labelling up to the end of its last whole word, and its path."""
+    best = max(found, key=lambda labelling: labelling.acoustic)
+    path = align(log_posteriors, best.labels)
+    whole = int(np.append(0, np.flatnonzero(units.parts[best.labels] != INSIDE))[-1])
+    return (best._replace(labels=best.labels[:whole], readings=best.readings[:whole + 1]),
+            np.where(path < whole, path, np.int32(-1)))
+
+
+def _alternatives(labellings: Sequence[Labelling], units: Units,
+                  read: Callable[[np.ndarray, int], str], number: int) -> list[Alternative]:
+    if number == 1:
+        return []
     texts: dict[str, Labelling] = {}
     for labelling in labellings:
         if labelling.score == -np.inf:
             break
-        texts.setdefault(units.decode(labelling.labels.tolist()), labelling)
+        text = " ".join(read(labelling.labels[first:end], int(labelling.readings[end]))
+                        for first, end in word_edges(labelling.labels, units))
+        texts.setdefault(text, labelling)
         if len(texts) == number:
             break
     return [Alternative(text=text, score=labelling.score, lm=labelling.added)
             for text, labelling in texts.items()]
-
-
-def _words(labels: np.ndarray, spans: Spans, units: Units, frame_shift: float) -> list[Word]:
-    edges = [-1, *np.flatnonzero(labels == units.boundary).tolist(), len(labels)]
-    return [Word(text=units.decode(labels[before + 1:after].tolist()),
-                 start=round(float(spans.start[before + 1]) * frame_shift, 6),
-                 end=round(float(spans.end[after - 1]) * frame_shift, 6),
-                 confidence=min(1.0, float(spans.peak[before + 1:after].min())))
-            for before, after in itertools.pairwise(edges) if after > before + 1]

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from asr.lm.ngram import NONE
+from asr.lm.ngram import NONE, find_word
 
 ROOT = 0  # before the first unit of a word
 
@@ -17,11 +17,12 @@ class Lexicon(NamedTuple):
     parent: np.ndarray
     unit: np.ndarray
     first_child: np.ndarray  # and one more: children of i end where i + 1's begin
-    word: np.ndarray  # that ends here, or `NONE`
+    first_word: np.ndarray  # in `words`, and one more: those of i end where i + 1's begin
+    words: np.ndarray  # numbers of the words that end at the nodes
 
     @classmethod
     def build(cls, spellings: Sequence[Sequence[int]], words: Sequence[int]) -> "Lexicon":
-        """Make the trie of `spellings`, of which none may be empty or occur twice.
+        """Make the trie of `spellings`, of which none may be empty; words may be spelt alike.
 
         Parameters
         ----------
@@ -44,11 +45,22 @@ class Lexicon(NamedTuple):
             nodes += int(new.sum())
             parents.append(parent[new])
             node_units.append(unit[new])
-        parent, word = np.concatenate(parents), np.full(nodes, NONE, np.int32)
-        word[at] = np.array(words, np.int32)[order]
+        parent = np.concatenate(parents)
         children = np.bincount(parent[1:], minlength=nodes)
+        by_node = np.argsort(at, kind="stable")
         return cls(parent, np.concatenate(node_units),
-                   np.append(1, 1 + np.cumsum(children)).astype(np.int32), word)
+                   np.append(1, 1 + np.cumsum(children)).astype(np.int32),
+                   np.append(0, np.cumsum(np.bincount(at, minlength=nodes))).astype(np.int32),
+                   np.array(words, np.int32)[order][by_node])
+
+    def find(self, spelling: Sequence[int]) -> np.ndarray:
+        """Numbers of the words with this spelling."""
+        node = ROOT
+        for unit in spelling:
+            node = find_word(self.unit, self.first_child[node], self.first_child[node + 1], unit)
+            if node == NONE:
+                return self.words[:0]
+        return self.words[self.first_word[node]:self.first_word[node + 1]]
 
     def spread(self, values: np.ndarray) -> np.ndarray:
         """The highest of the values of the words that begin with each node's units.
@@ -62,7 +74,9 @@ class Lexicon(NamedTuple):
         -------
         np.ndarray, shape = (nodes,), float64
         """
-        highest = np.where(self.word == NONE, -np.inf, values[self.word]).astype(np.float64)
+        highest = np.full(len(self.parent), -np.inf)
+        ends = np.flatnonzero(np.diff(self.first_word))
+        highest[ends] = np.maximum.reduceat(values[self.words], self.first_word[ends])
         _raise_parents(self.parent, highest)
         return highest
 

@@ -10,18 +10,18 @@ import numpy as np
 from asr.config import parse_config
 from asr.decode.character_lm import character_scorer
 from asr.decode.config import DecodeConfig
-from asr.decode.scorer import NO_SCORER
+from asr.decode.hypotheses import Search
 from asr.decode.word_lm import spell, word_scorer
 from asr.errors import AsrError
 from asr.lm.binary import load_lm
-from asr.lm.ngram import NONE, SPECIAL, UNKNOWN, Level, NgramModel
+from asr.lm.ngram import SPECIAL, UNKNOWN, Level, NgramModel
 from asr.progress import log
 from asr.text.normalise import normaliser
 from asr.text.units import WORD_BOUNDARY, as_characters
 
 if TYPE_CHECKING:
     from asr.model.bundle import Bundle
-    from asr.text.units import CharacterUnits
+    from asr.text.units import Units
 
 _USUAL = 0.9  # share of a model's words that should consist of the units
 
@@ -35,13 +35,6 @@ class SearchRequest(NamedTuple):
     """A language model in place of the bundle's."""
     without_lm: bool = False
     """Take none, not even the bundle's."""
-
-
-class Search(NamedTuple):
-    """Settings and scorer, ready for `decode_posteriors`."""
-
-    config: DecodeConfig
-    scorer: Any = NO_SCORER
 
 
 def prepare_search(bundle: "Bundle", request: SearchRequest | None = None) -> Search:
@@ -73,7 +66,7 @@ def prepare_search(bundle: "Bundle", request: SearchRequest | None = None) -> Se
                                            "unknown_score": 0.0, "open_vocabulary": True})
     else:
         return Search(config)
-    return Search(config, words.scorer(config))
+    return words.search(config)
 
 
 def _no_model() -> NgramModel:
@@ -83,7 +76,7 @@ def _no_model() -> NgramModel:
                                       np.zeros(size, np.float32), np.zeros(size, np.float32))])
 
 
-def lm_search(model: NgramModel, units: "CharacterUnits", path: Path,
+def lm_search(model: NgramModel, units: "Units", path: Path,
               hotwords: Mapping[str, float] = MappingProxyType({})) -> "LmSearch":
     """How to search with a model: it is of characters if its words are, and it has the boundary.
 
@@ -102,7 +95,7 @@ def lm_search(model: NgramModel, units: "CharacterUnits", path: Path,
 class CharacterSearch:
     """A character model, from which scorers of any weights are made."""
 
-    def __init__(self, model: NgramModel, units: "CharacterUnits") -> None:
+    def __init__(self, model: NgramModel, units: "Units") -> None:
         self.model = model
         self.units = units
 
@@ -110,10 +103,10 @@ class CharacterSearch:
         """Share of the characters of texts that the model does not have."""
         return float((self.model.encode(as_characters(" ".join(texts)).split()) == UNKNOWN).mean())
 
-    def scorer(self, config: DecodeConfig) -> Any:
-        """For `beam_search`, with the weights of a configuration."""
-        return character_scorer(self.model, self.units.symbols, config.lm_weight,
-                                config.word_bonus)
+    def search(self, config: DecodeConfig) -> Search:
+        """With the weights of a configuration."""
+        return Search(config, character_scorer(self.model, self.units.symbols, config.lm_weight,
+                                               config.word_bonus))
 
 
 class WordSearch:
@@ -133,28 +126,28 @@ class WordSearch:
         model's do, there is a warning.
     """
 
-    def __init__(self, model: NgramModel, units: "CharacterUnits", path: Path | None,
+    def __init__(self, model: NgramModel, units: "Units", path: Path | None,
                  hotwords: Mapping[str, float] = MappingProxyType({})) -> None:
         self.model = model
         self.units = units
         for word in hotwords:
-            if not word or " " in word or any(letter not in units for letter in word):
+            if not word or " " in word or not units.spellings(word):
                 raise AsrError(f"hotword `{word}`: not one word of the model's units "
-                               f"({''.join(units.symbols[2:])})")
-        words = [*model.words, *(word for word in hotwords if word not in model.index)]
-        self.boosts = [hotwords.get(word, 0.0) for word in words] if hotwords else []
-        self.lexicon = spell(words, units.symbols, units.boundary)
+                               f"({_some(units)})")
+        self.words = [*model.words, *(word for word in hotwords if word not in model.index)]
+        self.boosts = [hotwords.get(word, 0.0) for word in self.words] if hotwords else []
+        self.lexicon = spell(self.words, units)
         if path is not None:
             self._check(path)
 
     def _check(self, path: Path) -> None:
         words = len(self.model.words) - len(SPECIAL)
-        spelt = int(((self.lexicon.word != NONE)
-                     & (self.lexicon.word < len(self.model.words))).sum())
+        numbers = np.unique(self.lexicon.words)
+        spelt = int((numbers < len(self.model.words)).sum())
         if not spelt:
             example = next(iter(self.model.words[len(SPECIAL):]), "no word at all")
             raise AsrError(f"{path}: none of its {words} words ({example}, …) is made of the "
-                           f"model's units ({''.join(self.units.symbols[2:10])}…); build it from "
+                           f"model's units ({_some(self.units)}); build it from "
                            "text in the same case, with the same normaliser (asr lm text)")
         if spelt < _USUAL * words:
             log(f"asr: warning: {path}: only {spelt:,} of its {words:,} words are made of the "
@@ -164,12 +157,22 @@ class WordSearch:
         """Share of the words of texts that the model does not have."""
         return float((self.model.encode(" ".join(texts).split()) == UNKNOWN).mean())
 
-    def scorer(self, config: DecodeConfig) -> Any:
-        """For `beam_search`, with the weights of a configuration."""
-        return word_scorer(self.model, self.lexicon, len(self.units), self.units.boundary,
-                           config.lm_weight, config.word_bonus,
-                           config.unknown_score if config.open_vocabulary else -np.inf,
-                           self.boosts)
+    def search(self, config: DecodeConfig) -> Search:
+        """With the weights of a configuration."""
+        scorer = word_scorer(self.model, self.lexicon, self.units.parts, config.lm_weight,
+                             config.word_bonus,
+                             config.unknown_score if config.open_vocabulary else -np.inf,
+                             self.boosts)
+        return Search(config, scorer, self.read)
+
+    def read(self, spelling: np.ndarray, reading: int) -> str:
+        """The word with these units; of those that are spelt alike the one of this reading."""
+        numbers = self.lexicon.find(spelling.tolist())
+        return self.words[numbers[reading]] if len(numbers) else self.units.decode(spelling)
+
+
+def _some(units: "Units") -> str:
+    return " ".join(units.symbols[2:12]) + (" …" if len(units) > 12 else "")
 
 
 LmSearch = WordSearch | CharacterSearch

@@ -32,7 +32,7 @@ def decode_store(bundle_folder: Path, store_folder: Path, output: Path, request:
     order = by_length(store, range(len(store)))
     posteriors = store_log_posteriors(bundle.network, store, statistics, order)
     decoded = decode_posteriors([store.entries[i].id for i in order], posteriors, bundle.units,
-                                bundle.frame_shift, *search, threads)
+                                bundle.frame_shift, search, threads)
     found = dict(zip(order, track(decoded, f"decode {store_folder.name}", len(order)),
                      strict=True))
     write_records(output, (found[i] for i in range(len(store))))

@@ -6,13 +6,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from asr.decode.config import DecodeConfig
-from asr.decode.hypotheses import decode_posteriors
-from asr.decode.scorer import NO_SCORER
+from asr.decode.hypotheses import Search, decode_posteriors
 from asr.decode.settings import LmSearch, lm_search
 from asr.errors import AsrError
 from asr.features.store import Store
@@ -44,11 +43,11 @@ class Material:
     bundle: Bundle
     threads: int
 
-    def measure(self, config: DecodeConfig, scorer: Any) -> tuple[float, float]:
+    def measure(self, search: Search) -> tuple[float, float]:
         """Word error rate and real-time factor."""
         start = time.perf_counter()
         found = list(decode_posteriors(self.ids, self.log_posteriors, self.bundle.units,
-                                       self.bundle.frame_shift, config, scorer, self.threads))
+                                       self.bundle.frame_shift, search, self.threads))
         seconds = time.perf_counter() - start
         words = score_utterances((h.id, text, h.text)
                                  for h, text in zip(found, self.texts, strict=True)).words
@@ -105,10 +104,9 @@ def tune_decoding(bundle_folder: Path, store_folder: Path, lm: Path | None, fold
 
     def objective(trial: "optuna.Trial") -> float:
         chosen = {name: trial.suggest_float(name, *span) for name, span in RANGES.items()}
-        config = start.model_copy(update=chosen)
-        return material.measure(config, words.scorer(config))[0]
+        return material.measure(words.search(start.model_copy(update=chosen)))[0]
 
-    greedy, _ = material.measure(start.model_copy(update={"search": "greedy"}), NO_SCORER)
+    greedy, _ = material.measure(Search(start.model_copy(update={"search": "greedy"})))
     log(f"{len(material.ids)} utterances, {material.duration / 3600:.2f} h; greedy search: WER "
         f"{100 * greedy:.2f} %")
     done = sum(trial.values is not None for trial in study.trials)
@@ -175,11 +173,11 @@ def _open_study(folder: Path, files: Sequence[Path], ids: Sequence[str], start: 
 def _narrowest(material: Material, config: DecodeConfig, words: LmSearch
                ) -> tuple[DecodeConfig, float]:
     """The first beam width that is as good as any, with its error rate; all are shown."""
-    scorer = words.scorer(config)
+    search = words.search(config)
     measured = []
     for width in _WIDTHS:
         wider = config.model_copy(update={"beam": width})
-        error, factor = material.measure(wider, scorer)
+        error, factor = material.measure(search._replace(config=wider))
         log(f"  beam {width:3}: WER {100 * error:.2f} %, real-time factor {factor:.5f} on "
             f"{material.threads} threads")
         measured.append((error, wider))

@@ -6,7 +6,8 @@ a penalty, and the end of the utterance α·log p(</s>|h); hotwords add somethin
 word's share is known when it ends; its prefixes are already charged the least that any word with
 this beginning would cost at the start of a text (the potential of a lexicon node: unigram
 look-ahead, Ortmanns & Ney 2000), which is made good in the end: so prefixes of rare words don't
-crowd the beam, and no total changes.
+crowd the beam, and no total changes. Words that are spelt alike (by phones: that sound alike) are
+readings of one spelling, each with a history of its own.
 """
 
 from collections.abc import Sequence
@@ -28,28 +29,31 @@ from asr.lm.ngram import (
     most_probable,
     next_word,
 )
+from asr.text.units import BEGINNING, BETWEEN, BLANK, INSIDE, Units
 
 
 class WordScorer(NamedTuple):
-    """Language model and lexicon, for units with a word boundary between words.
+    """Language model and lexicon.
 
     A state is the model's state times 2^32 plus the place within a word: a node of the lexicon, or
-    one past the last for the inside of a word that it does not have.
+    one past the last for the inside of a word that it does not have. A word's end is one of the
+    readings of the place: those of place i are first_end[i] to first_end[i + 1], at least one.
     """
 
     start: int
-    boundary: int  # unit
+    part: np.ndarray  # of each unit, `Units.parts`
     ceilings: np.ndarray  # of each unit
     model: Trie
     weight: float
     unit: np.ndarray  # unit and first_child: of the lexicon
     first_child: np.ndarray
     potential: np.ndarray  # of each place within a word
-    word: np.ndarray  # of the model, for a word that ends at each place
+    first_end: np.ndarray  # of each place, and one more
+    word: np.ndarray  # of the model, for each word's end
     end: np.ndarray  # added there beside its probability; -inf where no word may end
 
 
-def word_scorer(model: NgramModel, lexicon: Lexicon, symbols: int, boundary: int, weight: float,
+def word_scorer(model: NgramModel, lexicon: Lexicon, parts: np.ndarray, weight: float,
                 bonus: float, unknown: float, boosts: Sequence[float] = ()) -> WordScorer:
     """Prepare a scorer for `beam_search`.
 
@@ -57,10 +61,8 @@ def word_scorer(model: NgramModel, lexicon: Lexicon, symbols: int, boundary: int
     ----------
     lexicon : Lexicon
         Its words' numbers are the model's; or larger, for words that the model does not have.
-    symbols : int
-        Number of units, blank included.
-    boundary : int
-        The unit between words.
+    parts : np.ndarray, shape = (V,)
+        Of the units, see `asr.text.units.Units`.
     weight, bonus : float
         α ≥ 0 and β.
     unknown : float
@@ -69,7 +71,7 @@ def word_scorer(model: NgramModel, lexicon: Lexicon, symbols: int, boundary: int
         Added for each word of the lexicon, by number, in nats; 0 for the numbers that are left.
     """
     trie, size = model.trie, len(model.words)
-    numbers = max(size, len(boosts), int(lexicon.word.max()) + 1)
+    numbers = max(size, len(boosts), int(lexicon.words.max(initial=-1)) + 1)
     known = np.full(numbers, UNKNOWN, np.int32)
     known[:size] = np.arange(size)
     boost = np.zeros(numbers)
@@ -82,60 +84,81 @@ def word_scorer(model: NgramModel, lexicon: Lexicon, symbols: int, boundary: int
     if unknown == -np.inf:
         potential[-1] = 0.0  # nobody gets there
 
-    spelt = np.append(lexicon.word, NONE)
+    # Where no word of the lexicon ends, an unknown one does.
+    words = np.append(np.diff(lexicon.first_word), 0)  # and outside of it
+    ends = np.maximum(words, 1)
+    first_end = np.append(0, np.cumsum(ends)).astype(np.int32)
+    spelt = np.full(first_end[-1], NONE, np.int32)
+    spelt[np.repeat(words > 0, ends)] = lexicon.words
     word = np.where(spelt == NONE, np.int32(UNKNOWN), known[spelt])
-    end = bonus - potential + np.where(spelt == NONE, unknown, boost[spelt])
-    ceilings = np.zeros(symbols)
-    ceilings[boundary] = max(0.0, (end + weight * most_probable(model)[word]).max())
-    return WordScorer(model.start << 32, boundary, ceilings, trie, weight, lexicon.unit,
-                      lexicon.first_child, potential, word, end)
+    end = (bonus - np.repeat(potential, ends)
+           + np.where(spelt == NONE, unknown, boost[spelt]))
+    best_end = max(0.0, (end + weight * most_probable(model)[word]).max())
+    ceilings = np.where(parts == INSIDE, 0.0, best_end)
+    beginning = np.full(len(parts), potential[-1])
+    first_units = slice(lexicon.first_child[ROOT], lexicon.first_child[ROOT + 1])
+    beginning[lexicon.unit[first_units]] = potential[first_units]
+    ceilings[parts == BEGINNING] += beginning[parts == BEGINNING]
+    return WordScorer(model.start << 32, parts, ceilings, trie, weight, lexicon.unit,
+                      lexicon.first_child, potential, first_end, word, end)
 
 
-def spell(words: Sequence[str], symbols: Sequence[str], boundary: int) -> Lexicon:
-    """The lexicon of a model's words, letter by letter; words with other letters are left out."""
-    letters = {s: i for i, s in enumerate(symbols) if len(s) == 1 and i != boundary}
-    numbers = [i for i, word in enumerate(words)
-               if i >= len(SPECIAL) and all(letter in letters for letter in word)]
-    return Lexicon.build([[letters[letter] for letter in words[i]] for i in numbers], numbers)
+def spell(words: Sequence[str], units: Units) -> Lexicon:
+    """The lexicon of a model's words, with all their spellings; words that have none are left out.
+    """
+    spellings = [(spelling, number) for number, word in enumerate(words) if number >= len(SPECIAL)
+                 for spelling in units.spellings(word)]
+    return Lexicon.build([spelling for spelling, _ in spellings],
+                         [number for _, number in spellings])
 
 
 @njit(nogil=True)
-def _end_word(scorer: WordScorer, history: int, place: int) -> tuple[int, float]:
+def _end_word(scorer: WordScorer, history: int, place: int, reading: int) -> tuple[int, float]:
     """The model's state after the word that ends here, and what is left to add for it."""
-    gain = scorer.end[place]
+    end = scorer.first_end[place] + reading
+    gain = scorer.end[end]
     if gain == -np.inf:
         return history, gain
-    history, log_prob = next_word(scorer.model, history, scorer.word[place])
+    history, log_prob = next_word(scorer.model, history, scorer.word[end])
     return history, gain + scorer.weight * log_prob
 
 
-def _advance(scorer: WordScorer, state: int, unit: int) -> tuple[int, float]:
+def _readings(scorer: WordScorer, state: int, unit: int) -> int:
+    place = state & 0xFFFFFFFF
+    if place == ROOT or (unit != BLANK and scorer.part[unit] == INSIDE):
+        return 1
+    return scorer.first_end[place + 1] - scorer.first_end[place]
+
+
+def _advance(scorer: WordScorer, state: int, unit: int, reading: int) -> tuple[int, float]:
     history, place = state >> 32, state & 0xFFFFFFFF
-    if unit == scorer.boundary:
-        if place == ROOT:
-            return state, 0.0
-        history, gain = _end_word(scorer, history, place)
-        return history << 32, gain
+    gain = 0.0
+    if scorer.part[unit] != INSIDE:
+        if place != ROOT:
+            history, gain = _end_word(scorer, history, place, reading)
+            place = ROOT
+        if scorer.part[unit] == BETWEEN or gain == -np.inf:
+            return history << 32, gain
     outside = len(scorer.potential) - 1
     then = NONE if place == outside else find_word(
         scorer.unit, scorer.first_child[place], scorer.first_child[place + 1], unit)
     if then == NONE:
         then = outside
-        if scorer.end[outside] == -np.inf:
+        if scorer.end[-1] == -np.inf:
             return state, -np.inf
-    return history << 32 | then, scorer.potential[then] - scorer.potential[place]
+    return history << 32 | then, gain + scorer.potential[then] - scorer.potential[place]
 
 
 def _ceiling(scorer: WordScorer, unit: int) -> float:
     return scorer.ceilings[unit]
 
 
-def _finish(scorer: WordScorer, state: int) -> float:
+def _finish(scorer: WordScorer, state: int, reading: int) -> float:
     history, place = state >> 32, state & 0xFFFFFFFF
     gain = 0.0
     if place != ROOT:
-        history, gain = _end_word(scorer, history, place)
+        history, gain = _end_word(scorer, history, place, reading)
     return gain + scorer.weight * next_word(scorer.model, history, END)[1]
 
 
-implement(WordScorer, _advance, _ceiling, _finish)
+implement(WordScorer, _readings, _advance, _ceiling, _finish)

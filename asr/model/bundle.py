@@ -2,7 +2,8 @@
 
     bundle.json          format, features, network, normaliser, provenance
     model.safetensors    weights, and the training set's statistics for global normalisation
-    units.txt            what the outputs stand for, one a line
+    units.txt            what the outputs stand for, one a line (or units.model for byte pairs,
+                         lexicon.txt for phones)
     lm.lm                language model for beam search, where one was chosen
     README.md            the same for people
 """
@@ -31,10 +32,13 @@ from asr.files import atomic_folder, read_text
 from asr.model.config import ModelConfig
 from asr.model.inference import log_posteriors
 from asr.model.network import Network
-from asr.text.units import CharacterUnits
+from asr.text.config import FILES as UNITS_FILES
+from asr.text.config import Kind, load_units
+from asr.text.units import Units
 
 FORMAT = 1
-FILES = ("bundle.json", "model.safetensors", "units.txt", "lm.lm", "README.md")
+FILES = ("bundle.json", "model.safetensors", *UNITS_FILES.values(), "lm.lm", "README.md")
+_KINDS = {"characters": "characters", "bpe": "byte pairs", "phones": "phones"}  # for people
 _STATISTICS = "cmvn"  # name of the global statistics among the tensors
 
 
@@ -46,6 +50,8 @@ class BundleConfig(Config):
     """Version that wrote the bundle."""
     features: FeatureConfig
     model: ModelConfig
+    units: Kind = "characters"
+    """What its outputs stand for."""
     normaliser: str
     """What was done to the training transcripts, see `asr.text.normalise`."""
     decoding: DecodeConfig = DecodeConfig()
@@ -59,7 +65,7 @@ class Bundle:
     """A loaded model: all that is needed from samples to posteriors."""
 
     config: BundleConfig
-    units: CharacterUnits
+    units: Units
     network: Network
     training_statistics: np.ndarray | None
     """Shape (2, F), for global normalisation."""
@@ -99,7 +105,7 @@ class Bundle:
         return log_posteriors(self.network, frames, statistics)
 
 
-def save_bundle(path: Path, config: BundleConfig, units: CharacterUnits,
+def save_bundle(path: Path, config: BundleConfig, units: Units,
                 weights: dict[str, torch.Tensor], training_statistics: np.ndarray | None) -> None:
     """Write a bundle as a whole."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
@@ -107,7 +113,7 @@ def save_bundle(path: Path, config: BundleConfig, units: CharacterUnits,
         tensors[_STATISTICS] = torch.from_numpy(training_statistics)
     with atomic_folder(path, FILES) as folder:
         (folder / "model.safetensors").write_bytes(save(tensors))
-        units.save(folder / "units.txt")
+        units.save(folder / UNITS_FILES[config.units])
         _describe(folder, config, units)
 
 
@@ -131,7 +137,7 @@ def load_bundle(path: Path, device: str = "cpu") -> Bundle:
                        f"{values.get('asr_version', '?')}; this is asr {__version__}, which reads "
                        f"format {FORMAT}")
     config = parse_config(BundleConfig, values, f"{path}/bundle.json")
-    units = CharacterUnits.load(path / "units.txt")
+    units = load_units(config.units, path)
     with torch.device("meta"):  # shapes only: memory is taken once the file is known to fit
         network = Network(config.model, config.features.dimension, len(units))
     expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
@@ -143,7 +149,7 @@ def load_bundle(path: Path, device: str = "cpu") -> Bundle:
             if shapes != expected:
                 wrong = sorted(name for name in shapes.keys() | expected.keys()
                                if shapes.get(name) != expected.get(name))
-                raise AsrError(f"{path}: weights do not fit bundle.json and units.txt ({wrong[0]}: "
+                raise AsrError(f"{path}: weights do not fit bundle.json and the units ({wrong[0]}: "
                                f"{shapes.get(wrong[0])}, not {expected.get(wrong[0])})")
             weights = {name: file.get_tensor(name) for name in shapes}
     except FileNotFoundError:
@@ -175,20 +181,20 @@ def set_decoding(path: Path, decoding: DecodeConfig, lm: bytes | None,
     config = config.model_copy(update={"decoding": decoding,
                                        "provenance": config.provenance | provenance})
     with atomic_folder(path, FILES) as folder:
-        for name in ("model.safetensors", "units.txt"):
+        for name in ("model.safetensors", UNITS_FILES[config.units]):
             shutil.copyfile(path / name, folder / name)
         if lm is not None:
             (folder / "lm.lm").write_bytes(lm)
-        _describe(folder, config, CharacterUnits.load(path / "units.txt"))
+        _describe(folder, config, load_units(config.units, path))
 
 
-def _describe(folder: Path, config: BundleConfig, units: CharacterUnits) -> None:
+def _describe(folder: Path, config: BundleConfig, units: Units) -> None:
     """Write what a program and what people read about the bundle."""
     (folder / "bundle.json").write_text(config.model_dump_json(indent=1) + "\n", "utf-8")
     (folder / "README.md").write_text(_card(config, units), "utf-8")
 
 
-def _card(config: BundleConfig, units: CharacterUnits) -> str:
+def _card(config: BundleConfig, units: Units) -> str:
     model, features = config.model, config.features
     direction = "bidirectional" if model.bidirectional else "one-directional"
     provenance = "\n".join(f"- {key}: {value}" for key, value in config.provenance.items())
@@ -196,8 +202,9 @@ def _card(config: BundleConfig, units: CharacterUnits) -> str:
 
 {direction} {model.cell.upper()} with CTC, {model.layers} × {model.units} cells, on \
 {features.dimension} {features.kind} values every {1000 * features.frame_shift:g} ms, one output \
-every {1000 * features.frame_shift * model.subsampling:g} ms, {len(units)} units, text normalised \
-as `{config.normaliser}`. Written by asr {config.asr_version}.
+every {1000 * features.frame_shift * model.subsampling:g} ms, {len(units)} \
+{_KINDS[config.units]}, text normalised as `{config.normaliser}`. Written by asr \
+{config.asr_version}.
 
     asr transcribe --model THIS_FOLDER speech.wav
 

@@ -3,6 +3,9 @@
 import itertools
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Protocol
+
+import numpy as np
 
 from asr.errors import AsrError
 from asr.files import atomic_write, read_lines
@@ -10,18 +13,47 @@ from asr.files import atomic_write, read_lines
 BLANK = 0
 WORD_BOUNDARY = "|"  # stands for the space between words in units.txt
 
+INSIDE, BETWEEN, BEGINNING = 0, 1, 2
+"""A unit's part in words: within one, between two, or at the beginning of one."""
+
+
+class Units(Protocol):
+    """What all kinds of units have: `CharacterUnits`, `BpeUnits`, `PhoneUnits`."""
+
+    symbols: list[str]
+    """Printable, in order of their index; `symbols[0]` is the blank."""
+    parts: np.ndarray
+    """Of each unit: `INSIDE`, `BETWEEN` or `BEGINNING`; shape = (V,), int8."""
+
+    def __len__(self) -> int: ...
+
+    def encode(self, text: str) -> list[int]:
+        """Indices of a text's units; an `AsrError` where it has none."""
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The text of a sequence of indices; blanks are skipped, spaces are folded."""
+
+    def spellings(self, word: str) -> list[list[int]]:
+        """All ways to spell a word, none where it has none."""
+
+    def spellable(self, text: str) -> str:
+        """What can be encoded of a text."""
+
+    def save(self, path: Path) -> None:
+        """Write the file that they can be loaded from."""
+
+
+def parts_of(symbols: Iterable[str]) -> np.ndarray:
+    """`Units.parts` of units with one between words."""
+    return np.array([BETWEEN if s == WORD_BOUNDARY else INSIDE for s in symbols], np.int8)
+
 
 class CharacterUnits:
-    """Characters, with a word boundary between words.
-
-    Attributes
-    ----------
-    symbols : list of str
-        Printable symbols in order of their index; `symbols[0]` is the blank.
-    """
+    """Characters, with a word boundary between words; see `Units`."""
 
     def __init__(self, symbols: list[str]) -> None:
         self.symbols = symbols
+        self.parts = parts_of(symbols)
         self._index = {" " if s == WORD_BOUNDARY else s: i for i, s in enumerate(symbols)}
 
     @classmethod
@@ -48,14 +80,6 @@ class CharacterUnits:
     def __len__(self) -> int:
         return len(self.symbols)
 
-    def __contains__(self, character: str) -> bool:
-        return character in self._index
-
-    @property
-    def boundary(self) -> int:
-        """Index of the unit that parts words."""
-        return self._index[" "]
-
     def encode(self, text: str) -> list[int]:
         """Indices of a text's characters.
 
@@ -74,6 +98,14 @@ class CharacterUnits:
         """The text of a sequence of indices; blanks are skipped, spaces are folded."""
         text = "".join(self.symbols[i] for i in ids if i != BLANK)
         return " ".join(text.replace(WORD_BOUNDARY, " ").split())
+
+    def spellings(self, word: str) -> list[list[int]]:
+        """The word's characters, if all are units."""
+        return [self.encode(word)] if self.spellable(word) == word else []
+
+    def spellable(self, text: str) -> str:
+        """The text without characters that are no units."""
+        return "".join(character for character in text if character in self._index)
 
 
 def frames_needed(ids: list[int]) -> int:

@@ -7,6 +7,7 @@ from pydantic import Field
 from asr.augment.spec_augment import SpecAugmentConfig
 from asr.config import Config
 from asr.model.config import ModelConfig
+from asr.text.config import UnitsConfig
 
 
 class AverageConfig(Config):
@@ -36,6 +37,7 @@ class TrainConfig(Config):
     seed: int = 0
     epochs: int = Field(40, ge=1)
     model: ModelConfig = ModelConfig()
+    units: UnitsConfig = UnitsConfig()
     normaliser: str = "librispeech"
     """What is done to transcripts, see `asr.text.normalise`."""
     batch_seconds: float = Field(60.0, gt=0)
@@ -53,7 +55,8 @@ class TrainConfig(Config):
     Development is always measured in float32."""
     unfit: Literal["refuse", "drop"] = "refuse"
     """What becomes of training utterances that CTC cannot learn from (more labels than frames,
-    no text, no frames): an error that names them, or left out and counted."""
+    no text, no frames, words that the units cannot spell): an error that names them, or left out
+    and counted."""
     dev_utterances: int = Field(0, ge=0)
     """Measure development on this many utterances, evenly spread over the set; 0 is all."""
     early_stop: int = Field(0, ge=0)

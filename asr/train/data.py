@@ -19,7 +19,7 @@ from asr.model.config import ModelConfig
 from asr.model.network import Network, dropout_masks
 from asr.progress import log
 from asr.randomness import generator
-from asr.text.units import CharacterUnits, frames_needed
+from asr.text.units import Units, frames_needed
 
 _LENGTH_JITTER = 0.1  # batches hold utterances of like, not always the same, length
 
@@ -60,16 +60,17 @@ class TrainingSet:
     """
 
     def __init__(self, store: Store, statistics: np.ndarray, texts: Sequence[str],
-                 units: CharacterUnits, network: Network, unfit: str) -> None:
+                 units: Units, network: Network, unfit: str) -> None:
         self.store = store
         self.statistics = statistics
-        self.labels = [units.encode(text) for text in texts]
+        self.labels = [units.encode(text) if units.spellable(text) == text else []
+                       for text in texts]
         self.lengths = store.lengths
         self.output_lengths = network.output_lengths(torch.from_numpy(self.lengths)).numpy()
         needed = np.array([frames_needed(labels) for labels in self.labels])
         fit = (needed > 0) & (needed <= self.output_lengths)
         if not fit.all():
-            self._report_unfit(np.flatnonzero(~fit), needed, unfit)
+            self._report_unfit(np.flatnonzero(~fit), needed, texts, unfit)
         copies: dict[str, list[int]] = {}
         for index in np.flatnonzero(fit):
             copies.setdefault(store.entries[index].id, []).append(int(index))
@@ -77,10 +78,13 @@ class TrainingSet:
             raise AsrError(f"{store.path}: no utterance to train on")
         self.copies = list(copies.values())
 
-    def _report_unfit(self, rows: np.ndarray, needed: np.ndarray, unfit: str) -> None:
-        entry = self.store.entries[rows[0]]
-        first = (f"{entry.id}{'' if entry.speed == 1 else f' at speed {entry.speed:g}'}: "
-                 f"{needed[rows[0]]} frames needed, {self.output_lengths[rows[0]]} there")
+    def _report_unfit(self, rows: np.ndarray, needed: np.ndarray, texts: Sequence[str],
+                      unfit: str) -> None:
+        row = rows[0]
+        entry = self.store.entries[row]
+        reason = (f"{needed[row]} frames needed, {self.output_lengths[row]} there"
+                  if needed[row] or not texts[row] else f"no units for `{texts[row]}`")
+        first = f"{entry.id}{'' if entry.speed == 1 else f' at speed {entry.speed:g}'}: {reason}"
         message = (f"{self.store.path}: {len(rows)} of {len(self.store)} entries unfit for CTC "
                    f"({first})")
         if unfit == "refuse":

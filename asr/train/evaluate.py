@@ -13,7 +13,7 @@ from asr.errors import AsrError
 from asr.features.store import Store
 from asr.model.inference import by_length, store_log_posteriors
 from asr.model.network import Network
-from asr.text.units import BLANK, CharacterUnits, frames_needed
+from asr.text.units import BLANK, Units, frames_needed
 from asr.train.distributed import Processes
 
 
@@ -39,7 +39,7 @@ class Evaluation:
     wer: float
 
 
-def evaluate(network: Network, data: DevelopmentSet, units: CharacterUnits,
+def evaluate(network: Network, data: DevelopmentSet, units: Units,
              processes: Processes) -> Evaluation:
     """Measure in float32; under torchrun each process takes its share of the utterances."""
     loss = labels = 0.0
@@ -49,7 +49,7 @@ def evaluate(network: Network, data: DevelopmentSet, units: CharacterUnits,
     results = store_log_posteriors(network, data.store, data.statistics, own)
     for index, posteriors in zip(own, results, strict=True):
         text = data.texts[index]
-        targets = units.encode("".join(c for c in text if c in units))
+        targets = units.encode(units.spellable(text))
         if frames_needed(targets) <= len(posteriors):
             loss += float(F.ctc_loss(
                 torch.from_numpy(posteriors), torch.tensor(targets, dtype=torch.long),

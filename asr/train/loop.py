@@ -15,7 +15,7 @@ from asr.augment.spec_augment import apply_spans
 from asr.errors import AsrError
 from asr.model.network import Network
 from asr.progress import log
-from asr.text.units import BLANK, CharacterUnits
+from asr.text.units import BLANK, Units
 from asr.train.checkpoint import average_weights, load_checkpoint, save_checkpoint, save_weights
 from asr.train.config import TrainConfig
 from asr.train.data import Batch, Prefetched, TrainingSet
@@ -36,7 +36,7 @@ class Trainer:
     """
 
     def __init__(self, folder: Path, config: TrainConfig, network: Network,
-                 units: CharacterUnits, training: TrainingSet, development: DevelopmentSet,
+                 units: Units, training: TrainingSet, development: DevelopmentSet,
                  processes: Processes) -> None:
         self.folder = folder
         self.config = config

@@ -14,7 +14,8 @@ from asr.model.bundle import BundleConfig, save_bundle
 from asr.model.inference import evenly
 from asr.model.network import Network
 from asr.progress import log
-from asr.text.units import CharacterUnits
+from asr.text.config import make_units
+from asr.text.normalise import normaliser
 from asr.train.config import TrainConfig
 from asr.train.data import TrainingSet
 from asr.train.distributed import Processes
@@ -45,7 +46,7 @@ def train_model(folder: Path, training_store: Path, development_store: Path, con
     training_data = Store.open(training_store)
     development_data = Store.open(development_store, training_data.config)
     texts = training_data.texts(config.normaliser)
-    units = CharacterUnits.from_texts(texts)
+    units = make_units(config.units, texts, normaliser(config.normaliser))
     features = training_data.config
     overall = statistics(training_data.moments.sum(0)) if features.cmvn == "global" else None
 
@@ -73,7 +74,8 @@ def train_model(folder: Path, training_store: Path, development_store: Path, con
             f"CER {100 * result.cer:.2f} %  WER {100 * result.wer:.2f} %")
         provenance = _provenance(config, training, result, commit)
         save_bundle(bundle, BundleConfig(features=features, model=config.model,
-                                         normaliser=config.normaliser, provenance=provenance),
+                                         units=config.units.kind, normaliser=config.normaliser,
+                                         provenance=provenance),
                     units, weights, overall)
     processes.close()
     return bundle

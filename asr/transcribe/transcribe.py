@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from asr.audio import read_audio
-from asr.decode.hypotheses import decode_posteriors
-from asr.decode.settings import Search
+from asr.decode.hypotheses import Search, decode_posteriors
 from asr.manifest import Alternative, Hypothesis, Word
 from asr.transcribe.segment import segment
 
@@ -90,7 +89,7 @@ def transcribe_samples(bundle: "Bundle", samples: np.ndarray, search: Search
              if np.abs(samples[first:end]).max(initial=0) >= _SILENCE]
     hypotheses = decode_posteriors([f"at sample {first}" for first, _ in spans],
                                    _log_posteriors(bundle, samples, spans), bundle.units,
-                                   bundle.frame_shift, *search)
+                                   bundle.frame_shift, search)
     return [_placed(hypothesis, first / bundle.sample_rate, end / bundle.sample_rate)
             for hypothesis, (first, end) in zip(hypotheses, spans, strict=True)]
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asr.decode.beam import beam_search
-from asr.decode.scorer import implement
+from asr.decode.scorer import implement, one_reading
 
 
 class Bigram(NamedTuple):
@@ -21,9 +21,10 @@ class Bigram(NamedTuple):
     table: np.ndarray
 
 
-implement(Bigram, lambda scorer, state, unit: (unit, scorer.table[state, unit]),
+implement(Bigram, one_reading,
+          lambda scorer, state, unit, reading: (unit, scorer.table[state, unit]),
           lambda scorer, unit: scorer.ceilings[unit],
-          lambda scorer, state: scorer.table[state, 0])
+          lambda scorer, state, reading: scorer.table[state, 0])
 
 
 def bigram(seed: int, symbols: int) -> Bigram:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from asr.config import parse_config
 from asr.decode.config import DecodeConfig
-from asr.decode.hypotheses import decode_posteriors
+from asr.decode.hypotheses import Search, decode_posteriors
 from asr.decode.scorer import NO_SCORER
 from asr.decode.word_lm import spell, word_scorer
 from asr.errors import AsrError
@@ -27,7 +27,7 @@ def rows(text, sure=0.97):
 
 
 def decode(log_posteriors, config=BEAM, shift=0.5, scorer=NO_SCORER):
-    return next(decode_posteriors(["u"], [log_posteriors], UNITS, shift, config, scorer, threads=1))
+    return next(decode_posteriors(["u"], [log_posteriors], UNITS, shift, Search(config, scorer), 1))
 
 
 def closed_vocabulary(*words):
@@ -35,8 +35,8 @@ def closed_vocabulary(*words):
     model = NgramModel([*SPECIAL, *words], [Level(
         np.zeros(3 + len(words), np.int32), np.arange(3 + len(words), dtype=np.int32),
         np.full(3 + len(words), -1.0, np.float32), np.zeros(3 + len(words), np.float32))])
-    lexicon = spell(model.words, UNITS.symbols, UNITS.boundary)
-    return word_scorer(model, lexicon, len(UNITS), UNITS.boundary, 1.0, 0.5, -math.inf)
+    lexicon = spell(model.words, UNITS)
+    return word_scorer(model, lexicon, UNITS.parts, 1.0, 0.5, -math.inf)
 
 
 @pytest.mark.parametrize("config", [GREEDY, BEAM])
@@ -107,7 +107,7 @@ def test_threads_change_nothing_and_order_is_kept():
     ids = [f"u{i}" for i in range(40)]
     log_posteriors = [random_posteriors(i, 10 + 7 * (i * 13 % 17), 4) for i in range(40)]
     results = [list(decode_posteriors(ids, log_posteriors, UNITS, 0.02,
-                                      DecodeConfig(nbest=4), threads=threads))
+                                      Search(DecodeConfig(nbest=4)), threads))
                for threads in (1, 2, 5)]
     assert [hypothesis.id for hypothesis in results[0]] == ids
     assert results[0] == results[1] == results[2]
@@ -120,8 +120,8 @@ def test_few_utterances_are_in_flight():
         for i in range(1_000):
             taken.append(i)
             yield rows("ab")
-    decoded = decode_posteriors([str(i) for i in range(1_000)], source(), UNITS, 0.02, BEAM,
-                                threads=2)
+    decoded = decode_posteriors([str(i) for i in range(1_000)], source(), UNITS, 0.02,
+                                Search(BEAM), 2)
     assert next(decoded).text == "ab"
     assert len(taken) < 20
 

@@ -75,7 +75,7 @@ def test_words_in_another_case_are_noticed(bundle, tmp_path, capsys):
 
 
 def best_text(search, log_posteriors, units):
-    return next(decode_posteriors(["u"], [log_posteriors], units, 0.03, *search)).text
+    return next(decode_posteriors(["u"], [log_posteriors], units, 0.03, search)).text
 
 
 @pytest.mark.parametrize(("without_lm", "word"), [
@@ -86,7 +86,7 @@ def test_a_hotword_is_heard_where_it_may_be_meant(bundle, without_lm, word):
         posteriors[2 * t, bundle.units.encode(letter)] = 0.3
         posteriors[2 * t, bundle.units.encode("A")] += 0.5
         posteriors[2 * t - 1, 0] = 0.9
-    posteriors[1, bundle.units.boundary] = 0.9
+    posteriors[1, bundle.units.encode(" ")] = 0.9
     posteriors[0, bundle.units.encode("A")] = 0.9
     log_posteriors = np.log(posteriors / posteriors.sum(1, keepdims=True)).astype(np.float32)
     plain, boosted = (best_text(prepare_search(bundle, SearchRequest(
@@ -102,7 +102,7 @@ def test_a_hotword_adds_its_boost_and_no_more(bundle):
     log_posteriors[1::2, 0] = 0
     for t, symbol in enumerate(labels):
         log_posteriors[2 * t, bundle.units.symbols.index(symbol)] = 0
-    scores = [next(decode_posteriors(["u"], [log_posteriors], bundle.units, 0.03, *prepare_search(
+    scores = [next(decode_posteriors(["u"], [log_posteriors], bundle.units, 0.03, prepare_search(
         bundle, SearchRequest({"hotwords": hotwords})))).score for hotwords in ({}, {"CAB": 3.25})]
     assert scores[1] - scores[0] == pytest.approx(2 * 3.25)
 

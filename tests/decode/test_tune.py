@@ -135,9 +135,9 @@ def test_trials_of_one_study_differ_in_the_weights_alone(folder, monkeypatch):
     measured = []
     measure = Material.measure
 
-    def watched(self, config, scorer):
-        measured.append(config)
-        return measure(self, config, scorer)
+    def watched(self, search):
+        measured.append(search.config)
+        return measure(self, search)
     monkeypatch.setattr(Material, "measure", watched)
     run(folder)
     first = measured[1:4]

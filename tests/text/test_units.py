@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asr.errors import AsrError
-from asr.text.units import BLANK, CharacterUnits, frames_needed
+from asr.text.units import BETWEEN, BLANK, INSIDE, CharacterUnits, frames_needed
 
 words = st.lists(st.text(st.sampled_from("abcé'"), min_size=1), max_size=5).map(" ".join)
 
@@ -16,7 +16,7 @@ def test_order_is_blank_boundary_then_code_points():
     units = CharacterUnits.from_texts(["b a", "c'"])
     assert units.symbols == ["<blank>", "|", "'", "a", "b", "c"]
     assert len(units) == 6
-    assert units.boundary == 1
+    assert units.parts.tolist() == [INSIDE, BETWEEN, *[INSIDE] * 4]
     assert units.encode("a b") == [3, 1, 4]
 
 

@@ -1,0 +1,107 @@
+"""Byte-pair encoding (Sennrich et al. 2016), by sentencepiece: frequent strings within words."""
+
+import importlib.util
+import io
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+from asr.errors import AsrError
+from asr.files import atomic_write
+from asr.text.units import BEGINNING, BLANK, INSIDE
+
+_SPACE = "▁"  # sentencepiece's, at the beginning of a word's first piece
+_LARGEST = 1 << 24  # bytes of a model's file
+
+
+class BpeUnits:
+    """Pieces of words, see `asr.text.units.Units`; sentencepiece's <unk> is the blank."""
+
+    def __init__(self, model: bytes) -> None:
+        if importlib.util.find_spec("sentencepiece") is None:
+            raise AsrError("BPE units need sentencepiece: pip install 'asr[bpe]'")
+        import sentencepiece
+
+        self.model = model
+        self._pieces = sentencepiece.SentencePieceProcessor(model_proto=model)
+        self.symbols = ["<blank>", *(self._pieces.id_to_piece(i)
+                                     for i in range(1, self._pieces.get_piece_size()))]
+        self.parts = np.array([BEGINNING if s.startswith(_SPACE) else INSIDE
+                               for s in self.symbols], np.int8)
+
+    @classmethod
+    def from_texts(cls, texts: Iterable[str], size: int) -> "BpeUnits":
+        """Learn from texts; `size` units, the blank included, or fewer where texts have no more.
+
+        Raises
+        ------
+        AsrError
+            sentencepiece is not there, or `size` is less than the number of characters.
+        """
+        if importlib.util.find_spec("sentencepiece") is None:
+            raise AsrError("BPE units need sentencepiece: pip install 'asr[bpe]'")
+        import sentencepiece
+
+        texts = list(texts)
+        least = len(set().union(*map(set, texts)) - {" "}) + 2  # and blank and space
+        if size < least:
+            raise AsrError(f"{size} BPE units are fewer than the {least} that blank, space and "
+                           "single characters need")
+        model = io.BytesIO()
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(texts), model_writer=model, vocab_size=size, model_type="bpe",
+            normalization_rule_name="identity", character_coverage=1.0, bos_id=-1, eos_id=-1,
+            pad_id=-1, unk_id=BLANK, hard_vocab_limit=False, num_threads=1, minloglevel=2)
+        return cls(model.getvalue())
+
+    @classmethod
+    def load(cls, path: Path) -> "BpeUnits":
+        """Read what `save` wrote."""
+        try:
+            if path.stat().st_size > _LARGEST:
+                raise AsrError(f"{path}: too large for a sentencepiece model")
+            model = path.read_bytes()
+        except OSError as error:
+            raise AsrError(f"cannot read {path}: {error.strerror}") from error
+        try:
+            return cls(model)
+        except RuntimeError:
+            raise AsrError(f"{path}: not a sentencepiece model") from None
+
+    def save(self, path: Path) -> None:
+        """Write sentencepiece's model."""
+        with atomic_write(path, binary=True) as file:
+            file.write(self.model)
+
+    def __len__(self) -> int:
+        return len(self.symbols)
+
+    def encode(self, text: str) -> list[int]:
+        """Indices of a text's pieces.
+
+        Raises
+        ------
+        AsrError
+            A character is not among the units.
+        """
+        ids = self._pieces.encode(text)
+        if BLANK in ids:
+            odd = set(text) - set(self.spellable(text))
+            raise AsrError(f"{''.join(sorted(odd))!r} in {text!r} is not among the units; "
+                           "normalise the text")
+        return ids
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The text of a sequence of indices; blanks are skipped, spaces are folded."""
+        text = "".join(self.symbols[i] for i in ids if i != BLANK)
+        return " ".join(text.replace(_SPACE, " ").split())
+
+    def spellings(self, word: str) -> list[list[int]]:
+        """The pieces that `encode` makes of the word, if it can."""
+        ids = self._pieces.encode(word)
+        return [] if BLANK in ids else [ids]
+
+    def spellable(self, text: str) -> str:
+        """The text without characters that are no units."""
+        return "".join(c for c in text if c == " " or self._pieces.piece_to_id(c) != BLANK)

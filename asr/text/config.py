@@ -1,0 +1,53 @@
+"""Which units a network learns."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from asr.config import Config
+from asr.errors import AsrError
+from asr.text.bpe import BpeUnits
+from asr.text.phones import PhoneUnits
+from asr.text.units import CharacterUnits, Units
+
+Kind = Literal["characters", "bpe", "phones"]
+FILES: dict[Kind, str] = {"characters": "units.txt", "bpe": "units.model", "phones": "lexicon.txt"}
+"""Where a bundle keeps its units."""
+
+
+class UnitsConfig(Config):
+    """Units of a training."""
+
+    kind: Kind = "characters"
+    """Those of the training texts, byte pairs learnt from them, or the phones of a lexicon."""
+    size: int = Field(300, ge=2)
+    """Number of byte pairs, with single characters and the blank."""
+    lexicon: Path | None = None
+    """Pronunciations: a word and its phones a line (Kaldi's lexicon.txt, cmudict)."""
+
+
+def make_units(config: UnitsConfig, texts: Sequence[str], normalise: Callable[[str], str]) -> Units:
+    """The units for texts that went through `normalise`.
+
+    Raises
+    ------
+    AsrError
+        Phones were asked for without a lexicon, or see `BpeUnits.from_texts`, `PhoneUnits.load`.
+    """
+    if config.kind == "bpe":
+        return BpeUnits.from_texts(texts, config.size)
+    if config.kind == "phones":
+        if config.lexicon is None:
+            raise AsrError("phones need a lexicon: units.lexicon=FILE, a word and its phones a "
+                           "line")
+        return PhoneUnits.load(config.lexicon, normalise).by_frequency(texts)
+    return CharacterUnits.from_texts(texts)
+
+
+def load_units(kind: Kind, folder: Path) -> Units:
+    """Read the units that a bundle's folder holds."""
+    loaders: dict[Kind, Callable[[Path], Units]] = {
+        "characters": CharacterUnits.load, "bpe": BpeUnits.load, "phones": PhoneUnits.load}
+    return loaders[kind](folder / FILES[kind])

@@ -1,0 +1,66 @@
+"""asr.text.phones: words ↔ phones by a lexicon."""
+
+import pytest
+
+from asr.errors import AsrError
+from asr.text.normalise import librispeech
+from asr.text.phones import PhoneUnits
+from asr.text.units import BETWEEN, INSIDE
+
+LEXICON = """\
+;;; a comment of cmudict's
+TO  T UW
+TOO  T UW
+TWO  T UW
+A  AH
+A(2)  EY # as a letter
+CAT'S  K AE T S
+"""
+
+
+@pytest.fixture
+def path(tmp_path):
+    path = tmp_path / "lexicon.txt"
+    path.write_text(LEXICON)
+    return path
+
+
+def test_units_are_the_phones_in_order(path):
+    units = PhoneUnits.load(path)
+    assert units.symbols == ["<blank>", "|", "AE", "AH", "EY", "K", "S", "T", "UW"]
+    assert units.parts.tolist() == [INSIDE, BETWEEN, *[INSIDE] * 7]
+
+
+def test_words_to_phones_and_back(path):
+    units = PhoneUnits.load(path, librispeech)
+    ids = units.encode("a cat's two")
+    assert [units.symbols[i] for i in ids] == ["AH", "|", "K", "AE", "T", "S", "|", "T", "UW"]
+    assert units.decode(ids) == "a cat's to"
+    assert units.decode([0, *ids[:1], 0]) == "a"
+    assert units.decode([units.symbols.index("K"), units.symbols.index("S")]) == "K-S"
+    assert [len(spelling) for spelling in units.spellings("a")] == [1, 1]
+    assert units.spellings("dog") == []
+
+
+def test_frequent_words_are_read_first(path, tmp_path):
+    units = PhoneUnits.load(path).by_frequency(["TWO TWO TOO", "A TWO"])
+    assert units.decode(units.encode("TO")) == "TWO"
+    units.save(tmp_path / "saved.txt")
+    loaded = PhoneUnits.load(tmp_path / "saved.txt")
+    assert (loaded.symbols, loaded.lexicon) == (units.symbols, units.lexicon)
+
+
+def test_words_without_a_pronunciation(path):
+    units = PhoneUnits.load(path)
+    with pytest.raises(AsrError, match="`DOG` in 'A DOG' is not in the lexicon"):
+        units.encode("A DOG")
+    assert units.spellable("A DOG TO") == "A TO"
+
+
+@pytest.mark.parametrize(("lines", "said"), [
+    ("A AH\nB\n", "line 2: `B` has no phones"), ("A |\n", "line 1: <blank> and | are no phones"),
+    ("", "no pronunciations in it")])
+def test_faults(tmp_path, lines, said):
+    (tmp_path / "lexicon.txt").write_text(lines)
+    with pytest.raises(AsrError, match=said.replace("|", r"\|")):
+        PhoneUnits.load(tmp_path / "lexicon.txt")
