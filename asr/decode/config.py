@@ -30,6 +30,12 @@ class DecodeConfig(Config):
     """Whether words that the language model does not have can be found."""
     unknown_score: float = Field(-20.0, ge=-1000, le=0)
     """Added for each such word, in nats."""
+    prior_weight: float = Field(0.0, ge=0, le=2)
+    """How much of the label priors is taken off the log posteriors."""
+    label_priors: list[float] = Field(default_factory=list)
+    """Mean posterior of each unit on speech (`asr tune decode` measures it); empty: not known."""
+    calibration: tuple[float, float] = (1.0, 0.0)
+    """Slope and offset of words' confidences in log odds; see `asr.score.confidence`."""
     hotwords: dict[str, float] = Field(default_factory=dict)
     """Added for each of these words where it occurs, in nats (5 helps much); with or without a
     language model, whether it has them or not."""
@@ -40,4 +46,6 @@ class DecodeConfig(Config):
         if self.nbest > most:
             raise ValueError(f"nbest ({self.nbest}) must not be more than the {most} that "
                              f"{self.search} search keeps")
+        if self.prior_weight and not self.label_priors:
+            raise ValueError("prior_weight needs label_priors, which `asr tune decode` measures")
         return self

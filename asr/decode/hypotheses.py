@@ -13,9 +13,11 @@ from asr.decode.scorer import NO_SCORER
 from asr.errors import AsrError
 from asr.manifest import Alternative, Hypothesis, Word
 from asr.parallel import cores, ordered_map
+from asr.score.confidence import Calibration
 from asr.text.units import BETWEEN, INSIDE, Units
 
 _EMPTY = Labelling(np.zeros(0, np.int32), np.zeros(1, np.int32), 0.0, -np.inf)
+_LEAST_PRIOR = 1e-5  # of units that are never heard
 _SUM_TOLERANCE = 0.01  # a frame's posteriors may miss a sum of 1 by so much (half precision)
 
 
@@ -53,9 +55,9 @@ def decode_posteriors(ids: Sequence[str], log_posteriors: Iterable[np.ndarray], 
         there: then the best one is cut after its last whole word. `nbest` is filled where more than
         one text is asked for; of labellings with one text the best stands for it. A word lasts from
         the first frame of its first unit to the end of the last frame of its last on the best path
-        of the labelling; its confidence is the least of its units' highest posteriors, the
-        utterance's is the mean of its words' (the share of them that should be right), or None
-        where there is no word.
+        of the labelling; its confidence is the least of its units' highest posteriors, calibrated
+        (`DecodeConfig.calibration`), the utterance's is the mean of its words' (the share of them
+        that should be right), or None where there is no word.
 
     Raises
     ------
@@ -85,13 +87,15 @@ def _checked(utterance: str, log_posteriors: np.ndarray, symbols: int) -> np.nda
 def _decode(utterance: str, log_posteriors: np.ndarray, units: Units, frame_shift: float,
             search: Search) -> Hypothesis:
     config, read = search.config, search.read or (lambda ids, _: units.decode(ids.tolist()))
+    calibration = Calibration(*config.calibration)
     nbest: list[Alternative] = []
     score: float | None
     if config.search == "greedy":
         labels, path, score = greedy_search(log_posteriors)
         readings = np.zeros(len(labels) + 1, np.int32)
     else:
-        found = list(beam_search(log_posteriors, config.beam, config.threshold,
+        scores = without_priors(log_posteriors, config.label_priors, config.prior_weight)
+        found = list(beam_search(scores, config.beam, config.threshold,
                                  config.min_posterior, config.sure_blank, search.scorer))
         best, path, score = _EMPTY, np.full(len(log_posteriors), -1, np.int32), None
         if found and found[0].score > -np.inf:
@@ -105,12 +109,26 @@ def _decode(utterance: str, log_posteriors: np.ndarray, units: Units, frame_shif
     words = [Word(text=read(labels[first:end], int(readings[end])),
                   start=round(float(spans.start[first]) * frame_shift, 6),
                   end=round(float(spans.end[end - 1]) * frame_shift, 6),
-                  confidence=min(1.0, float(spans.peak[first:end].min())))
+                  confidence=float(calibration(min(1.0, spans.peak[first:end].min()))))
              for first, end in word_edges(labels, units)]
     return Hypothesis(
         id=utterance, text=" ".join(word.text for word in words), score=score, words=words,
         nbest=nbest,
         confidence=sum(word.confidence for word in words) / len(words) if words else None)
+
+
+def without_priors(log_posteriors: np.ndarray, priors: Sequence[float], weight: float
+                   ) -> np.ndarray:
+    """Posteriors divided by the priors to the power of `weight`, normalised in each frame again.
+
+    By Bayes' rule p(x|u) ∝ p(u|x) / p(u): what a language model is to be combined with (Bourlard &
+    Morgan 1994; with CTC: Miao et al. 2015, EESEN, section 3.2). Shape (T, V), as given.
+    """
+    if not weight:
+        return log_posteriors
+    scores = log_posteriors - np.float32(weight) * np.log(
+        np.maximum(np.array(priors, np.float32), _LEAST_PRIOR))
+    return scores - np.log(np.exp(scores).sum(axis=1, keepdims=True))
 
 
 def word_edges(labels: np.ndarray, units: Units) -> list[tuple[int, int]]:

@@ -55,6 +55,9 @@ def prepare_search(bundle: "Bundle", request: SearchRequest | None = None) -> Se
                            "--search beam, or leave it out")
         return Search(config)
     normalise = normaliser(bundle.config.normaliser)
+    if config.label_priors and len(config.label_priors) != len(bundle.units):
+        raise AsrError(f"decoding: {len(config.label_priors)} label_priors for {len(bundle.units)} "
+                       "units; measure them with asr tune decode")
     hotwords = {normalise(word): boost for word, boost in config.hotwords.items()}
     path = request.lm or (None if request.without_lm else bundle.lm)
     words: LmSearch
@@ -95,6 +98,9 @@ def lm_search(model: NgramModel, units: "Units", path: Path,
 class CharacterSearch:
     """A character model, from which scorers of any weights are made."""
 
+    weights = ("lm_weight", "word_bonus")
+    """What of `DecodeConfig` it depends on."""
+
     def __init__(self, model: NgramModel, units: "Units") -> None:
         self.model = model
         self.units = units
@@ -119,12 +125,19 @@ class WordSearch:
     hotwords : mapping
         Words that the lexicon shall have in any case, each with what it adds to a score.
 
+    Attributes
+    ----------
+    weights : tuple of str
+        What of `DecodeConfig` it depends on.
+
     Raises
     ------
     AsrError
         None of the model's words consists of the units, or a hotword does not; if few of the
         model's do, there is a warning.
     """
+
+    weights = ("lm_weight", "word_bonus", "unknown_score")
 
     def __init__(self, model: NgramModel, units: "Units", path: Path | None,
                  hotwords: Mapping[str, float] = MappingProxyType({})) -> None:

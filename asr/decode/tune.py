@@ -17,15 +17,23 @@ from asr.errors import AsrError
 from asr.features.store import Store
 from asr.files import atomic_write, cannot_write, sha256
 from asr.lm.binary import lm_bytes, load_lm
+from asr.manifest import Hypothesis
 from asr.model.bundle import Bundle, load_bundle, set_decoding
 from asr.model.inference import by_length, evenly, store_log_posteriors
 from asr.progress import log, track
 from asr.score.align import score_utterances
+from asr.score.confidence import (
+    WordConfidences,
+    calibrate,
+    calibration_error,
+    word_confidences,
+)
 
 if TYPE_CHECKING:
     import optuna
 
-RANGES = {"lm_weight": (0.0, 4.0), "word_bonus": (-2.0, 6.0), "unknown_score": (-30.0, 0.0)}
+RANGES = {"lm_weight": (0.0, 4.0), "word_bonus": (-2.0, 6.0), "unknown_score": (-30.0, 0.0),
+          "prior_weight": (0.0, 1.0)}
 """Where the weights are looked for."""
 _WIDTHS = (4, 8, 16, 32, 64, 128)
 _AS_GOOD = 0.0005  # a narrower beam may cost this much WER
@@ -43,15 +51,24 @@ class Material:
     bundle: Bundle
     threads: int
 
+    def search(self, search: Search) -> list[Hypothesis]:
+        """What is found in each utterance."""
+        return list(decode_posteriors(self.ids, self.log_posteriors, self.bundle.units,
+                                      self.bundle.frame_shift, search, self.threads))
+
     def measure(self, search: Search) -> tuple[float, float]:
         """Word error rate and real-time factor."""
         start = time.perf_counter()
-        found = list(decode_posteriors(self.ids, self.log_posteriors, self.bundle.units,
-                                       self.bundle.frame_shift, search, self.threads))
+        found = self.search(search)
         seconds = time.perf_counter() - start
         words = score_utterances((h.id, text, h.text)
                                  for h, text in zip(found, self.texts, strict=True)).words
         return words.errors.sum() / words.length.sum(), seconds / self.duration
+
+    def priors(self) -> list[float]:
+        """Mean posterior of each unit."""
+        sums = sum(np.exp(each).sum(axis=0, dtype=np.float64) for each in self.log_posteriors)
+        return [round(float(p), 9) for p in sums / sum(map(len, self.log_posteriors))]
 
     @property
     def duration(self) -> float:
@@ -65,7 +82,8 @@ def tune_decoding(bundle_folder: Path, store_folder: Path, lm: Path | None, fold
 
     First the weights, in `trials` steps of a tree-structured Parzen estimator (Bergstra et al.
     2011) that starts from the bundle's own; then the narrowest beam that is as good as any. Where
-    greedy search is better than all of them, that becomes the bundle's search.
+    greedy search is better than all of them, that becomes the bundle's search. In the end the
+    confidences of what is found are calibrated.
 
     Parameters
     ----------
@@ -97,13 +115,15 @@ def tune_decoding(bundle_folder: Path, store_folder: Path, lm: Path | None, fold
     _warn_of_unknown(words, material.texts, path)
     # Not with the bundle's width, which an earlier tuning may have changed.
     start = bundle.config.decoding.model_copy(
-        update={"search": "beam", "nbest": 1, "beam": DecodeConfig().beam})
+        update={"search": "beam", "nbest": 1, "beam": DecodeConfig().beam,
+                "label_priors": material.priors(), "calibration": (1.0, 0.0)})
+    tuned = (*words.weights, "prior_weight")
     study = _open_study(folder, [bundle_folder / "model.safetensors", path], material.ids, start)
     if not study.trials:
-        study.enqueue_trial({name: getattr(start, name) for name in RANGES})
+        study.enqueue_trial({name: getattr(start, name) for name in tuned})
 
     def objective(trial: "optuna.Trial") -> float:
-        chosen = {name: trial.suggest_float(name, *span) for name, span in RANGES.items()}
+        chosen = {name: trial.suggest_float(name, *RANGES[name]) for name in tuned}
         return material.measure(words.search(start.model_copy(update=chosen)))[0]
 
     greedy, _ = material.measure(Search(start.model_copy(update={"search": "greedy"})))
@@ -120,9 +140,13 @@ def tune_decoding(bundle_folder: Path, store_folder: Path, lm: Path | None, fold
     if greedy < error:
         log("greedy search is better: the bundle will use it unless told otherwise")
         best = best.model_copy(update={"search": "greedy"})
+    best, before, after = _calibrated(material, words.search(best))
+    log(f"chosen: beam={best.beam}  {_described({name: getattr(best, name) for name in tuned})}")
+    log(f"expected calibration error of words' confidences: {before:.3f}, calibrated {after:.3f}")
     set_decoding(bundle_folder, best, content, {"decoding tuned": {
         "on": store_folder.name, "utterances": len(material.ids), "trials": len(study.trials),
-        "language model": path.name, "wer": error, "greedy wer": greedy}})
+        "language model": path.name, "wer": error, "greedy wer": greedy,
+        "calibration error": after}})
     return best
 
 
@@ -183,9 +207,29 @@ def _narrowest(material: Material, config: DecodeConfig, words: LmSearch
         measured.append((error, wider))
     least = min(error for error, _ in measured)
     error, chosen = next(m for m in measured if m[0] <= least + _AS_GOOD)
-    log(f"chosen: beam={chosen.beam}  "
-        f"{_described({name: getattr(chosen, name) for name in RANGES})}")
     return chosen, error
+
+
+def _calibrated(material: Material, search: Search) -> tuple[DecodeConfig, float, float]:
+    """The configuration with a calibration; the calibration error before and after.
+
+    The error after is that of each half of the utterances by what the other half gives.
+    """
+    found = material.search(search)
+    halves = [word_confidences(
+        (text.split(), [word.text for word in h.words], [word.confidence for word in h.words])
+        for h, text in list(zip(found, material.texts, strict=True))[half::2])
+        for half in (0, 1)]
+    both = _joined(halves)
+    crossed = _joined([WordConfidences(calibrate(other)(one.confidence), one.correct)
+                       for one, other in (halves, halves[::-1])])
+    config = search.config.model_copy(update={
+        "calibration": tuple(round(value, 4) for value in calibrate(both))})
+    return config, calibration_error(both), calibration_error(crossed)
+
+
+def _joined(parts: Sequence[WordConfidences]) -> WordConfidences:
+    return WordConfidences(*map(np.concatenate, zip(*parts, strict=True)))
 
 
 def _plot(study: "optuna.Study", path: Path) -> None:

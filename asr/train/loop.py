@@ -242,7 +242,7 @@ class Trainer:
         if not self.processes.first:
             return
         save_checkpoint(self.checkpoint, {
-            "config": self.config.model_dump(),
+            "config": self.config.model_dump(mode="json"),
             "data": self.training.fingerprint(),
             "network": self.network.state_dict(),
             "optimiser": self.optimiser.state_dict(),
@@ -260,7 +260,7 @@ class Trainer:
             It was written with another configuration or other data; what differs is named.
         """
         state = load_checkpoint(self.checkpoint)
-        changed = _differences(state["config"], self.config.model_dump())
+        changed = _differences(state["config"], self.config.model_dump(mode="json"))
         if changed:
             raise AsrError(f"{self.checkpoint}: written with {'; '.join(changed)}; resume with the "
                            "same settings, or train in another folder")

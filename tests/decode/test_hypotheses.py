@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from asr.config import parse_config
 from asr.decode.config import DecodeConfig
-from asr.decode.hypotheses import Search, decode_posteriors
+from asr.decode.hypotheses import Search, decode_posteriors, without_priors
 from asr.decode.scorer import NO_SCORER
 from asr.decode.word_lm import spell, word_scorer
 from asr.errors import AsrError
@@ -188,3 +188,37 @@ def test_nothing_where_no_word_is_allowed():
     with np.errstate(divide="ignore"):
         certain = np.log(np.eye(4, dtype=np.float32)[[3, 3]])
     assert decode(certain, scorer=closed_vocabulary("a")).text == ""
+
+
+def test_priors_are_divided_out():
+    """By hand: 0.6 · 0.5^-0.5 and so on, normalised."""
+    posteriors = np.array([[0.6, 0.3, 0.1], [0.2, 0.2, 0.6]])
+    priors = [0.5, 0.4, 0.1]
+    ratio = posteriors / np.sqrt(priors)
+    expected = ratio / ratio.sum(axis=1, keepdims=True)
+    log_posteriors = np.log(posteriors).astype(np.float32)
+    assert np.exp(without_priors(log_posteriors, priors, 0.5)) == pytest.approx(expected, abs=1e-6)
+    assert without_priors(log_posteriors, [], 0.0) is log_posteriors
+
+
+def test_a_rare_unit_gains_by_the_priors():
+    posteriors = np.log(np.array([[0.1, 0.1, 0.45, 0.35]], np.float32))
+    rare = DecodeConfig(prior_weight=1.0, label_priors=[0.1, 0.1, 0.6, 0.2])
+    plain, fairer = (decode(posteriors, config) for config in (BEAM, rare))
+    assert (plain.text, fairer.text) == ("a", "b")
+    assert fairer.words[0].confidence == pytest.approx(0.35)  # what the network said
+
+
+def test_priors_that_nobody_measured():
+    with pytest.raises(AsrError, match="prior_weight needs label_priors"):
+        parse_config(DecodeConfig, {"prior_weight": 0.5}, "decoding")
+
+
+def test_confidences_are_calibrated():
+    config = DecodeConfig(calibration=(0.5, -1.0))
+    plain, calibrated = (decode(rows("a|b", 0.8), c) for c in (BEAM, config))
+    odds = [word.confidence / (1 - word.confidence) for word in plain.words]
+    assert [word.confidence for word in calibrated.words] == pytest.approx(
+        [1 / (1 + math.exp(1) / math.sqrt(o)) for o in odds])
+    assert calibrated.confidence == pytest.approx(
+        np.mean([word.confidence for word in calibrated.words]))

@@ -62,6 +62,11 @@ def test_settings_out_of_range(bundle, changes, said):
         prepare_search(bundle, SearchRequest(changes))
 
 
+def test_priors_of_other_units(bundle):
+    with pytest.raises(AsrError, match=r"2 label_priors for 5 units"):
+        prepare_search(bundle, SearchRequest({"label_priors": [0.5, 0.5]}))
+
+
 def test_greedy_search_takes_no_model(bundle, tmp_path):
     with pytest.raises(AsrError, match="greedy search cannot use a language model"):
         prepare_search(bundle, SearchRequest({"search": "greedy"}, tmp_path / "own.lm"))

@@ -73,6 +73,10 @@ def test_what_is_best_goes_into_the_bundle(folder):
     tuned = bundle.config.provenance["decoding tuned"]
     assert tuned["wer"] < 0.2 < tuned["greedy wer"]
     assert tuned["trials"] == 3
+    assert sum(best.label_priors) == pytest.approx(1)
+    assert best.label_priors[0] == pytest.approx(0.45, abs=0.05)  # a blank after each unit
+    assert tuned["calibration error"] < 0.2
+    assert best.calibration != (1.0, 0.0)
     assert bundle.lm.read_bytes() == (folder / "words.lm").read_bytes()
     assert (folder / "tune" / "surface.png").read_bytes().startswith(b"\x89PNG")
     for name, tensor in bundle.network.state_dict().items():

@@ -7,13 +7,21 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 import torch
-from dummies import TINY, write_speech
+from dummies import TINY, WORDS, write_speech
 
 from asr.config import load_config
+from asr.decode.settings import SearchRequest
+from asr.decode.stage import decode_store
 from asr.errors import AsrError
+from asr.features.store import Store
+from asr.lm.binary import save_lm
+from asr.lm.ngram import SPECIAL, Level, NgramModel
+from asr.manifest import Hypothesis, read_records
 from asr.model.bundle import load_bundle
+from asr.score.align import score_utterances
 from asr.train.config import TrainConfig
 from asr.train.stage import train_model
 
@@ -60,6 +68,55 @@ def test_it_learns(stores, tmp_path):
     assert history[-1]["dev_wer"] < 0.1
     assert history[-1]["dev_loss"] < history[0]["dev_loss"] / 5
     assert load_bundle(tmp_path / "model" / "bundle").config.provenance["seed"] == 5
+
+
+LEXICON = """one w ah n
+two t uw
+too t uw
+three th r iy
+four f ao r
+five f ay v
+six s ih k s
+"""
+
+
+@pytest.mark.parametrize("settings", [
+    ("units.kind=bpe", "units.size=24"), ("units.kind=phones", "unfit=drop")])
+def test_other_units_are_learnt_and_searched(settings, stores, tmp_path, capsys):
+    """`ten` has no pronunciation; `too` sounds like `two`, and the language model tells them."""
+    lexicon = tmp_path / "lexicon.txt"
+    lexicon.write_text(LEXICON)
+    if "units.kind=phones" in settings:
+        settings += (f"units.lexicon={lexicon}",)
+        with pytest.raises(AsrError, match=r"unfit for CTC .*no units for `.*ten"):
+            train_model(tmp_path / "strict", *stores, config(*settings[::2]), resume=False)
+    learning = config("epochs=25", "batch_seconds=3", "model.units=48", "model.dropout=0",
+                      "spec_augment.time_masks_per_second=0", *settings)
+    train_model(tmp_path / "model", *stores, learning, resume=False)
+    train_model(tmp_path / "model", *stores, learning, resume=True)  # finds its checkpoint fit
+    bundle = load_bundle(tmp_path / "model" / "bundle")
+    assert bundle.config.units == settings[0].split("=")[1]
+    save_lm(tmp_path / "words.lm", flat_model(*WORDS))
+    found = {}
+    for name, request in (("greedy", SearchRequest({"search": "greedy"})),
+                          ("lm", SearchRequest({}, tmp_path / "words.lm"))):
+        decode_store(tmp_path / "model" / "bundle", stores[1], tmp_path / f"{name}.jsonl", request,
+                     1)
+        pairs = [(entry.text, hypothesis.text) for entry, hypothesis in zip(
+            Store.open(stores[1]).entries, read_records(tmp_path / f"{name}.jsonl", Hypothesis),
+            strict=True) if "ten" not in entry.text or bundle.config.units == "bpe"]
+        words = score_utterances((text, text, hypothesis) for text, hypothesis in pairs).words
+        found[name] = words.errors.sum() / words.length.sum()
+    assert found["lm"] <= found["greedy"] < 0.3
+    assert found["lm"] < 0.1
+
+
+def flat_model(*words):
+    """All words are as likely, anywhere."""
+    names = [*SPECIAL, *words]
+    return NgramModel(names, [Level(
+        np.zeros(len(names), np.int32), np.arange(len(names), dtype=np.int32),
+        np.full(len(names), -2.0, np.float32), np.zeros(len(names), np.float32))])
 
 
 def test_the_folder_tells_the_whole_story(uninterrupted):
