@@ -1,125 +1,204 @@
 #!/usr/bin/env python
-"""Time the search: greedy and beams of several widths, with the default pruning and without.
+"""Time and measure searches on a trained network's posteriors, beside other decoders.
 
-Posteriors are made up, like a trained network's: spikes of one or two frames with blanks between,
-one in ten of them doubtful. By default 33 utterances of 506 frames of 20 ms (334 s of audio) over
-29 characters. Where flashlight-text is installed, torchaudio's lexicon-free decoder, which is
-built on it, runs on the same posteriors in the same process, summing paths as ours does.
+    python tools/bench_decode.py BUNDLE STORE ARPA [--utterances 200] [--beams 10 100 500]
+                                 [--pyctcdecode PYTHON]
 
-    python tools/bench_decode.py [--utterances 33] [--frames 506] [--beams 16 100 500]
+All searches get the same posteriors, the same word n-grams and the weights of the bundle's own
+decoding; natural and common logarithms are accounted for. Where flashlight-text and kenlm are
+installed, torchaudio's `ctc_decoder`, which is built on them, runs in the same process: with a
+lexicon and without, sums of paths like ours, and with a lexicon the 10 tokens a frame that its
+users choose. Its lexicon's words end with a boundary, so it gets one more frame that is surely
+that. PYTHON is the interpreter of another environment that has pyctcdecode (which needs numpy
+below 2). Error rates are on the bundle's development set, on which its weights were tuned: for
+comparison alone.
 """
 
 import argparse
-import math
-import operator
+import json
+import resource
+import subprocess
+import tempfile
 import time
+from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 
 from asr.decode.beam import beam_search
 from asr.decode.config import DecodeConfig
 from asr.decode.greedy import greedy_search
-from asr.decode.hypotheses import decode_posteriors
+from asr.decode.settings import WordSearch
+from asr.decode.tune import Material, gather
+from asr.lm.binary import load_lm, save_lm
+from asr.lm.ngram import SPECIAL
+from asr.model.bundle import load_bundle
 from asr.parallel import cores, ordered_map
-from asr.text.units import CharacterUnits
+from asr.score.align import score_utterances
+from asr.text.units import BLANK, WORD_BOUNDARY, Units
 
-UNITS = CharacterUnits(["<blank>", "|", "'", *"abcdefghijklmnopqrstuvwxyz"])
-FRAME_SHIFT = 0.02
+Decoder = Callable[[np.ndarray], str]
 
-
-def made_up(frames: int, rng: np.random.Generator) -> np.ndarray:
-    """Log posteriors, shape (frames, 29)."""
-    starts = np.sort(rng.choice(frames // 3, frames // 4, replace=False)) * 3
-    labels = rng.integers(1, len(UNITS), len(starts))
-    logits = rng.normal(0, 1.5, (frames, len(UNITS)))
-    target = np.zeros(frames, int)
-    target[starts] = labels
-    lasting = rng.random(len(starts)) < 0.3
-    target[starts[lasting] + 1] = labels[lasting]
-    logits[np.arange(frames), target] += 10
-    doubtful = starts[rng.random(len(starts)) < 0.1]
-    logits[doubtful, rng.integers(0, len(UNITS), len(doubtful))] += 10
-    logits -= np.log(np.exp(logits).sum(axis=1, keepdims=True))
-    return logits.astype(np.float32)
-
-
-def seconds(work, repeats: int = 3) -> float:
-    """The best of some runs, which other programs have disturbed least."""
-    times = []
-    for _ in range(repeats):
+PYCTCDECODE = """
+import json, sys, time
+import numpy as np
+from multiprocessing import get_context
+from pyctcdecode import build_ctcdecoder
+settings = json.load(open(sys.argv[1]))
+rows = np.load(sys.argv[2])
+posteriors = [rows[a:b] for a, b in zip(settings["offsets"], settings["offsets"][1:])]
+start = time.perf_counter()
+decoder = build_ctcdecoder(settings["labels"], settings["arpa"], settings["words"],
+                           alpha=settings["alpha"], beta=settings["beta"],
+                           unk_score_offset=settings["unknown"])
+print(json.dumps(["load", time.perf_counter() - start]), flush=True)
+for beam in settings["beams"]:
+    start = time.perf_counter()
+    texts = [decoder.decode(each, beam_width=beam) for each in posteriors]
+    one = time.perf_counter() - start
+    with get_context("fork").Pool(settings["cores"]) as pool:
         start = time.perf_counter()
-        work()
-        times.append(time.perf_counter() - start)
-    return min(times)
+        decoder.decode_batch(pool, posteriors, beam_width=beam)
+        all_ = time.perf_counter() - start
+    print(json.dumps([beam, texts, one, all_]), flush=True)
+"""
 
 
-def beam_labels(beam: int, threshold: float, least: float, posteriors: np.ndarray) -> np.ndarray:
-    """Units of the best labelling."""
-    return next(beam_search(posteriors, beam, threshold, least)).labels
+def flashlight(units: Units, beam: int, threshold: float, **options: object) -> Decoder:
+    """torchaudio's decoder; `options` are those of its lexicon and language model."""
+    import torch
+    from torchaudio.models.decoder import ctc_decoder
+
+    decoder = ctc_decoder(tokens=units.symbols, beam_size=beam, beam_threshold=threshold,
+                          log_add=True, blank_token="<blank>", sil_token=WORD_BOUNDARY,
+                          **{"lexicon": None, "unk_word": "<blank>"} | options)
+    last = np.full((1, len(units)), -30, np.float32)
+    last[0, units.symbols.index(WORD_BOUNDARY)] = 0
+
+    def decode(log_posteriors: np.ndarray) -> str:
+        best = decoder(torch.from_numpy(np.concatenate([log_posteriors, last]))[None])[0][0]
+        return " ".join(best.words) if options else units.decode(best.tokens.tolist())
+    return decode
 
 
-def flashlight(beam: int):
-    """torchaudio's lexicon-free decoder, or None where flashlight-text is not installed."""
-    try:
-        import torch
-        from torchaudio.models.decoder import ctc_decoder
-        decoder = ctc_decoder(None, UNITS.symbols, beam_size=beam, beam_threshold=1e9,
-                              log_add=True, blank_token="<blank>", sil_token="|",
-                              unk_word="<blank>")
-    except (ImportError, RuntimeError):
-        return None
-    # It puts a silence before and after.
-    return lambda posteriors: decoder(torch.from_numpy(posteriors)[None])[0][0].tokens[1:-1]
+def lexicon_file(path: Path, search: WordSearch) -> str:
+    """What flashlight reads: a word and its units a line."""
+    symbols = search.units.symbols
+    path.write_text("".join(
+        f"{word} {' '.join(symbols[unit] for unit in spelling)} {WORD_BOUNDARY}\n"
+        for word in search.model.words[len(SPECIAL):]
+        for spelling in search.units.spellings(word)))
+    return str(path)
+
+
+class Bench:
+    """Prints a row for each decoder: error rate, and time on one core and on all."""
+
+    def __init__(self, material: Material) -> None:
+        self.material = material
+        self.audio = material.duration
+        print(f"{len(material.ids)} utterances, {self.audio:.0f} s of audio, "
+              f"{len(material.bundle.units)} units, {cores()} cores")
+        print(f"{'':34}{'WER':>8}{'one core':>12}{'all cores':>12}  ms an utterance; "
+              "real-time factor on one")
+
+    def row(self, name: str, decoder: Decoder) -> None:
+        """Run and time a decoder."""
+        found: Sequence[str] = []
+        times = []
+        for threads in (1, cores()):
+            start = time.perf_counter()
+            found = list(ordered_map(decoder, self.material.log_posteriors, threads))
+            times.append(time.perf_counter() - start)
+        self.show(name, found, times)
+
+    def show(self, name: str, found: Sequence[str], times: Sequence[float]) -> None:
+        """Print what was found in how many seconds."""
+        words = score_utterances(zip(self.material.ids, self.material.texts, found,
+                                     strict=True)).words
+        print(f"{name:34}{100 * words.errors.sum() / words.length.sum():6.2f} %"
+              + "".join(f"{1e3 * t / len(found):12.2f}" for t in times)
+              + f"{times[0] / self.audio:12.5f}", flush=True)
+
+
+def run_pyctcdecode(bench: Bench, python: Path, arpa: Path, beams: Sequence[int],
+                    config: DecodeConfig, words: Sequence[str], folder: Path) -> None:
+    """In its own environment, a process that reports each beam's texts and seconds."""
+    posteriors = bench.material.log_posteriors
+    labels = ["" if i == BLANK else " " if s == WORD_BOUNDARY else s
+              for i, s in enumerate(bench.material.bundle.units.symbols)]
+    offsets = [0, *np.cumsum([len(each) for each in posteriors]).tolist()]
+    np.save(folder / "posteriors.npy", np.concatenate(posteriors))
+    (folder / "settings.json").write_text(json.dumps({
+        "labels": labels, "offsets": offsets, "arpa": str(arpa), "words": words, "beams": beams,
+        "alpha": config.lm_weight, "beta": config.word_bonus, "unknown": config.unknown_score,
+        "cores": cores()}))
+    process = subprocess.run(
+        [python, "-c", PYCTCDECODE, folder / "settings.json", folder / "posteriors.npy"],
+        stdout=subprocess.PIPE, text=True, check=True)
+    (_, loading), *results = map(json.loads, process.stdout.splitlines())
+    for beam, texts, one, all_cores in results:
+        bench.show(f"pyctcdecode, beam {beam}", texts, [one, all_cores])
+    print(f"    (loaded in {loading:.1f} s)")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--utterances", type=int, default=33)
-    parser.add_argument("--frames", type=int, default=506)
-    parser.add_argument("--beams", type=int, nargs="+", default=[16, 100, 500])
+    for name in ("bundle", "store", "arpa"):
+        parser.add_argument(name, type=Path)
+    parser.add_argument("--utterances", type=int, default=200)
+    parser.add_argument("--beams", type=int, nargs="+", default=[10, 100, 500])
+    parser.add_argument("--pyctcdecode", type=Path, metavar="PYTHON")
     options = parser.parse_args()
-    rng = np.random.default_rng(0)
-    posteriors = [made_up(options.frames, rng) for _ in range(options.utterances)]
-    audio = options.utterances * options.frames * FRAME_SHIFT
-    print(f"{options.utterances} utterances, {audio:.0f} s of audio, {len(UNITS)} units, "
-          f"{cores()} cores")
+    bundle = load_bundle(options.bundle)
+    bench = Bench(gather(bundle, options.store, options.utterances, cores()))
+    units, config = bundle.units, bundle.config.decoding
 
-    def hypotheses(config, threads):
-        ids = map(str, range(options.utterances))
-        return list(decode_posteriors(ids, posteriors, UNITS, FRAME_SHIFT, config,
-                                      threads=threads))
+    def ours(beam: int, scorer: object, least: float, sure: float, each: np.ndarray) -> str:
+        options = {} if scorer is None else {"scorer": scorer}
+        best = next(beam_search(each, beam, config.threshold, least, sure, **options))
+        return units.decode(best.labels.tolist())
 
-    for search in ("greedy", "beam"):
-        first = seconds(partial(hypotheses, DecodeConfig(search=search), 1), 1)
-        print(f"first {search} search, compiled or from the cache: {first:.2f} s")
-    print(f"\n{'':36}{'one core':^22}{'all cores':^22}\n{'':36}" +
-          f"{'ms/utt':>10}{'RTF':>12}" * 2 + f"{'not as unpruned':>17}")
-
-    def row(name, work, differ=""):
-        times = [seconds(partial(work, threads)) for threads in (1, cores())]
-        print(f"{name:36}" + "".join(f"{1e3 * s / options.utterances:10.3f}{s / audio:12.6f}"
-                                     for s in times) + f"{differ:>17}", flush=True)
-
-    def search_row(name, search, exact=None):
-        """Time a search alone; count the labellings that differ from `exact`."""
-        found = [list(search(each)) for each in posteriors]
-        differ = "" if exact is None else sum(map(operator.ne, found, exact))
-        row(name, lambda threads: list(ordered_map(search, posteriors, threads)), differ)
-        return found
-
-    search_row("greedy", lambda each: greedy_search(each)[0])
-    row("  with words and times", partial(hypotheses, DecodeConfig(search="greedy")))
-    defaults = DecodeConfig()
-    for beam in options.beams:
-        exact = search_row(f"beam {beam}", partial(beam_labels, beam, math.inf, 0.0))
-        for threshold, least in [(defaults.threshold, 0.0), (math.inf, defaults.min_posterior),
-                                 (defaults.threshold, defaults.min_posterior), (10.0, 1e-3)]:
-            search_row(f"  {threshold:g} nats, posteriors of {least:g}",
-                       partial(beam_labels, beam, threshold, least), exact)
-        row("  defaults, with words and times", partial(hypotheses, DecodeConfig(beam=beam)))
-        if peer := flashlight(beam):
-            search_row("  flashlight, lexicon-free", peer, exact)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        save_lm(folder / "words.lm", load_lm(options.arpa))
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        start = time.perf_counter()
+        search = WordSearch(load_lm(folder / "words.lm"), units, options.arpa)
+        loading = time.perf_counter() - start
+        bench.row("greedy", lambda each: units.decode(greedy_search(each)[0].tolist()))
+        scorers = {"open vocabulary": search.search(config).scorer, "closed vocabulary":
+                   search.search(config.model_copy(update={"open_vocabulary": False})).scorer}
+        start = time.perf_counter()
+        ours(4, scorers["open vocabulary"], 0.0, 1.0, bench.material.log_posteriors[0])
+        print(f"    (model and lexicon in {loading:.2f} s, the first search, compiled or from the "
+              f"cache, in {time.perf_counter() - start:.2f} s; {before / 1024:.0f} MiB at most)")
+        lexicon = lexicon_file(folder / "lexicon.txt", search)
+        for beam in options.beams:
+            bench.row(f"beam {beam}", partial(ours, beam, None, config.min_posterior,
+                                              config.sure_blank))
+            for kind, scorer in scorers.items():
+                bench.row(f"beam {beam}, {kind}", partial(ours, beam, scorer, config.min_posterior,
+                                                          config.sure_blank))
+                bench.row("  all units and frames", partial(ours, beam, scorer, 0.0, 1.0))
+            try:
+                peers = {"lexicon-free": flashlight(units, beam, 1e9)}
+                start = time.perf_counter()
+                peers["lexicon"] = flashlight(
+                    units, beam, config.threshold, lexicon=lexicon, lm=str(options.arpa),
+                    beam_size_token=10, unk_word="<unk>", word_score=config.word_bonus,
+                    lm_weight=config.lm_weight * float(np.log(10)))
+                loading = time.perf_counter() - start
+            except (ImportError, RuntimeError) as error:
+                print(f"    (no flashlight: {error})")
+                continue
+            for kind, decoder in peers.items():
+                bench.row(f"flashlight, beam {beam}, {kind}", decoder)
+            print(f"    (loaded in {loading:.1f} s)")
+        if options.pyctcdecode:
+            run_pyctcdecode(bench, options.pyctcdecode, options.arpa, options.beams, config,
+                            search.model.words[len(SPECIAL):], folder)
 
 
 if __name__ == "__main__":
