@@ -13,6 +13,8 @@ def tune() -> None:
 @click.argument("store", type=click.Path(path_type=Path))
 @click.option("--lm", type=click.Path(path_type=Path), metavar="FILE",
               help="Language model (*.lm, or ARPA). Default: the bundle's own.")
+@click.option("--lstm", type=click.Path(path_type=Path), metavar="FILE",
+              help="LSTM language model to rescore with. Default: the bundle's own, if any.")
 @click.option("--output", type=click.Path(path_type=Path), metavar="DIR",
               help="For study.db and surface.png. Default: tune, beside BUNDLE.")
 @click.option("--trials", type=click.IntRange(min=1), default=60, show_default=True,
@@ -20,8 +22,8 @@ def tune() -> None:
 @click.option("--utterances", type=click.IntRange(min=0), default=500, show_default=True,
               help="Evenly spread over STORE; 0 is all.")
 @click.option("--threads", type=click.IntRange(min=1), help="Default: all cores.")
-def decode(bundle: Path, store: Path, lm: Path | None, output: Path | None, trials: int,
-           utterances: int, threads: int | None) -> None:
+def decode(bundle: Path, store: Path, lm: Path | None, lstm: Path | None,
+           output: Path | None, trials: int, utterances: int, threads: int | None) -> None:
     """Find the weights and the width of the beam search with a language model.
 
     STORE holds the features of a development set. What is best there is written into BUNDLE, with
@@ -30,5 +32,5 @@ def decode(bundle: Path, store: Path, lm: Path | None, output: Path | None, tria
     from asr.decode.tune import tune_decoding
     from asr.parallel import cores
 
-    tune_decoding(bundle, store, lm, output or bundle.parent / "tune", trials, utterances,
+    tune_decoding(bundle, store, lm, lstm, output or bundle.parent / "tune", trials, utterances,
                   threads or cores())

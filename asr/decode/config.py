@@ -30,6 +30,9 @@ class DecodeConfig(Config):
     """Whether words that the language model does not have can be found."""
     unknown_score: float = Field(-20.0, ge=-1000, le=0)
     """Added for each such word, in nats."""
+    rescore_weight: float = Field(0.5, ge=0, le=1)
+    """The LSTM language model's share, where there is one: of a text's log probability by the other
+    so much is replaced by its own when the final beam is sorted again."""
     prior_weight: float = Field(0.0, ge=0, le=2)
     """How much of the label priors is taken off the log posteriors."""
     label_priors: list[float] = Field(default_factory=list)

@@ -30,6 +30,9 @@ class Search(NamedTuple):
     read: Callable[[np.ndarray, int], str] | None = None
     """The word with these units in this of the scorer's readings; by default the units' own text.
     """
+    rescore: Callable[[Sequence[str]], np.ndarray] | None = None
+    """By how much a second language model finds each of some texts likelier than the scorer's own
+    model does, in nats."""
 
 
 def decode_posteriors(ids: Sequence[str], log_posteriors: Iterable[np.ndarray], units: Units,
@@ -99,9 +102,13 @@ def _decode(utterance: str, log_posteriors: np.ndarray, units: Units, frame_shif
                                  config.min_posterior, config.sure_blank, search.scorer))
         best, path, score = _EMPTY, np.full(len(log_posteriors), -1, np.int32), None
         if found and found[0].score > -np.inf:
-            best, score = found[0], found[0].score
-            path = align(log_posteriors, best.labels)
-            nbest = _alternatives(found, units, read, config.nbest)
+            texts = _texts(found, units, read, len(found) if search.rescore else config.nbest)
+            if search.rescore:
+                texts = _rescored(texts, search.rescore, config.lm_weight * config.rescore_weight)
+            best = next(iter(texts.values()))
+            score, path = best.score, align(log_posteriors, best.labels)
+            nbest = [Alternative(text=text, score=labelling.score, lm=labelling.added)
+                     for text, labelling in texts.items()][:config.nbest if config.nbest > 1 else 0]
         elif found:
             best, path = _whole_words(found, log_posteriors, units)
         labels, readings = best.labels, best.readings
@@ -149,10 +156,9 @@ def _whole_words(found: list[Labelling], log_posteriors: np.ndarray, units: Unit
             np.where(path < whole, path, np.int32(-1)))
 
 
-def _alternatives(labellings: Sequence[Labelling], units: Units,
-                  read: Callable[[np.ndarray, int], str], number: int) -> list[Alternative]:
-    if number == 1:
-        return []
+def _texts(labellings: Sequence[Labelling], units: Units, read: Callable[[np.ndarray, int], str],
+           number: int) -> dict[str, Labelling]:
+    """The first texts that differ, each with the best labelling that has it."""
     texts: dict[str, Labelling] = {}
     for labelling in labellings:
         if labelling.score == -np.inf:
@@ -162,5 +168,13 @@ def _alternatives(labellings: Sequence[Labelling], units: Units,
         texts.setdefault(text, labelling)
         if len(texts) == number:
             break
-    return [Alternative(text=text, score=labelling.score, lm=labelling.added)
-            for text, labelling in texts.items()]
+    return texts
+
+
+def _rescored(texts: dict[str, Labelling], rescore: Callable[[Sequence[str]], np.ndarray],
+              weight: float) -> dict[str, Labelling]:
+    """The texts in the order of their scores with the second model's part in them."""
+    gains = weight * rescore(list(texts))
+    scored = [(text, labelling._replace(added=labelling.added + float(gain)))
+              for (text, labelling), gain in zip(texts.items(), gains, strict=True)]
+    return dict(sorted(scored, key=lambda pair: -pair[1].score))

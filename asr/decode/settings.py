@@ -1,6 +1,6 @@
 """What a search runs with: the model bundle's own settings, changed by a caller's wishes."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -32,9 +32,11 @@ class SearchRequest(NamedTuple):
     changes: dict[str, Any]
     """Fields of `DecodeConfig` that differ from the bundle's."""
     lm: Path | None = None
-    """A language model in place of the bundle's."""
+    """An n-gram model in place of the bundle's."""
     without_lm: bool = False
-    """Take none, not even the bundle's."""
+    """Take none, not even the bundle's, nor its LSTM model."""
+    lstm: Path | None = None
+    """An LSTM language model in place of the bundle's, to rescore with."""
 
 
 def prepare_search(bundle: "Bundle", request: SearchRequest | None = None) -> Search:
@@ -43,15 +45,16 @@ def prepare_search(bundle: "Bundle", request: SearchRequest | None = None) -> Se
     Raises
     ------
     AsrError
-        A change is no valid setting, a language model is given for greedy search, or it cannot be
-        read or used with the units.
+        A change is no valid setting, a language model is given for greedy search, an LSTM model
+        without n-grams, or one cannot be read or used with the units.
     """
     request = request or SearchRequest({})
     config = parse_config(DecodeConfig, bundle.config.decoding.model_dump() | request.changes,
                           "decoding")
     if config.search == "greedy":
-        if request.lm is not None:
-            raise AsrError(f"greedy search cannot use a language model ({request.lm}); take "
+        given = request.lm or request.lstm
+        if given is not None:
+            raise AsrError(f"greedy search cannot use a language model ({given}); take "
                            "--search beam, or leave it out")
         return Search(config)
     normalise = normaliser(bundle.config.normaliser)
@@ -60,6 +63,10 @@ def prepare_search(bundle: "Bundle", request: SearchRequest | None = None) -> Se
                        "units; measure them with asr tune decode")
     hotwords = {normalise(word): boost for word, boost in config.hotwords.items()}
     path = request.lm or (None if request.without_lm else bundle.lm)
+    lstm = request.lstm or (None if request.without_lm else bundle.lstm)
+    if path is None and request.lstm is not None:
+        raise AsrError(f"{request.lstm}: an LSTM model rescores what n-grams have found; name "
+                       "theirs with --lm")
     words: LmSearch
     if path is not None:
         words = lm_search(load_lm(path), bundle.units, path, hotwords)
@@ -69,7 +76,12 @@ def prepare_search(bundle: "Bundle", request: SearchRequest | None = None) -> Se
                                            "unknown_score": 0.0, "open_vocabulary": True})
     else:
         return Search(config)
-    return words.search(config)
+    search = words.search(config)
+    if lstm is None:
+        return search
+    from asr.lm.lstm import LstmModel  # needs torch, unlike all else here
+
+    return search._replace(rescore=rescorer(words, LstmModel.load(lstm).score))
 
 
 def _no_model() -> NgramModel:
@@ -108,6 +120,10 @@ class CharacterSearch:
     def unknown_share(self, texts: Iterable[str]) -> float:
         """Share of the characters of texts that the model does not have."""
         return float((self.model.encode(as_characters(" ".join(texts)).split()) == UNKNOWN).mean())
+
+    def log_prob(self, text: str) -> float:
+        """Of a text and its end, in nats."""
+        return float(self.model.score(as_characters(text).split()).sum())
 
     def search(self, config: DecodeConfig) -> Search:
         """With the weights of a configuration."""
@@ -170,6 +186,10 @@ class WordSearch:
         """Share of the words of texts that the model does not have."""
         return float((self.model.encode(" ".join(texts).split()) == UNKNOWN).mean())
 
+    def log_prob(self, text: str) -> float:
+        """Of a text and its end, in nats."""
+        return float(self.model.score(text.split()).sum())
+
     def search(self, config: DecodeConfig) -> Search:
         """With the weights of a configuration."""
         scorer = word_scorer(self.model, self.lexicon, self.units.parts, config.lm_weight,
@@ -189,3 +209,9 @@ def _some(units: "Units") -> str:
 
 
 LmSearch = WordSearch | CharacterSearch
+
+
+def rescorer(words: LmSearch, score: Callable[[Sequence[str]], np.ndarray]
+             ) -> Callable[[Sequence[str]], np.ndarray]:
+    """What `Search.rescore` is to be, with the log probabilities of a second model."""
+    return lambda texts: score(texts) - [words.log_prob(text) for text in texts]

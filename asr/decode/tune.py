@@ -3,7 +3,7 @@
 import hashlib
 import importlib.util
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ import numpy as np
 
 from asr.decode.config import DecodeConfig
 from asr.decode.hypotheses import Search, decode_posteriors
-from asr.decode.settings import LmSearch, lm_search
+from asr.decode.settings import LmSearch, lm_search, rescorer
 from asr.errors import AsrError
 from asr.features.store import Store
 from asr.files import atomic_write, cannot_write, sha256
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 RANGES = {"lm_weight": (0.0, 4.0), "word_bonus": (-2.0, 6.0), "unknown_score": (-30.0, 0.0),
           "prior_weight": (0.0, 1.0)}
 """Where the weights are looked for."""
+_SHARES = [round(0.1 * i, 1) for i in range(11)]
 _WIDTHS = (4, 8, 16, 32, 64, 128)
 _AS_GOOD = 0.0005  # a narrower beam may cost this much WER
 _MANY_UNKNOWN = 0.05  # share of words unknown to the language model that gets a warning
@@ -61,9 +62,12 @@ class Material:
         start = time.perf_counter()
         found = self.search(search)
         seconds = time.perf_counter() - start
-        words = score_utterances((h.id, text, h.text)
-                                 for h, text in zip(found, self.texts, strict=True)).words
-        return words.errors.sum() / words.length.sum(), seconds / self.duration
+        return self.error_rate([h.text for h in found]), seconds / self.duration
+
+    def error_rate(self, texts: Sequence[str]) -> float:
+        """Word error rate of what was found in each utterance."""
+        words = score_utterances(zip(self.ids, self.texts, texts, strict=True)).words
+        return words.errors.sum() / words.length.sum()
 
     def priors(self) -> list[float]:
         """Mean posterior of each unit."""
@@ -76,14 +80,15 @@ class Material:
         return sum(map(len, self.log_posteriors)) * self.bundle.frame_shift
 
 
-def tune_decoding(bundle_folder: Path, store_folder: Path, lm: Path | None, folder: Path,
-                  trials: int, utterances: int, threads: int) -> DecodeConfig:
+def tune_decoding(bundle_folder: Path, store_folder: Path, lm: Path | None, lstm: Path | None,
+                  folder: Path, trials: int, utterances: int, threads: int) -> DecodeConfig:
     """Find the best settings, write them and the language model into the bundle.
 
     First the weights, in `trials` steps of a tree-structured Parzen estimator (Bergstra et al.
-    2011) that starts from the bundle's own; then the narrowest beam that is as good as any. Where
-    greedy search is better than all of them, that becomes the bundle's search. In the end the
-    confidences of what is found are calibrated.
+    2011) that starts from the bundle's own; then the narrowest beam that is as good as any, and
+    the share of an LSTM model in sorting that again. Where greedy search is better than all of
+    them, that becomes the bundle's search. In the end the confidences of what is found are
+    calibrated.
 
     Parameters
     ----------
@@ -108,9 +113,15 @@ def tune_decoding(bundle_folder: Path, store_folder: Path, lm: Path | None, fold
     model = load_lm(path)
     words = lm_search(model, bundle.units, path)
     content = path.read_bytes() if path.suffix == ".lm" else lm_bytes(model)
+    lstm = lstm or bundle.lstm
+    second = None
+    if lstm is not None:
+        from asr.lm.lstm import LstmModel
+
+        second = rescorer(words, LstmModel.load(lstm).score)
     # To see now rather than after the work whether the bundle can be written.
-    set_decoding(bundle_folder, bundle.config.decoding,
-                 bundle.lm.read_bytes() if bundle.lm else None, {})
+    set_decoding(bundle_folder, bundle.config.decoding, _content(bundle.lm),
+                 _content(bundle.lstm), {})
     material = gather(bundle, store_folder, utterances, threads)
     _warn_of_unknown(words, material.texts, path)
     # Not with the bundle's width, which an earlier tuning may have changed.
@@ -137,16 +148,18 @@ def tune_decoding(bundle_folder: Path, store_folder: Path, lm: Path | None, fold
     _plot(study, folder / "surface.png")
     weights = {name: round(value, 2) for name, value in study.best_params.items()}
     best, error = _narrowest(material, start.model_copy(update=weights), words)
+    if second is not None:
+        best, error = _shared(material, words.search(best), second)
     if greedy < error:
         log("greedy search is better: the bundle will use it unless told otherwise")
         best = best.model_copy(update={"search": "greedy"})
-    best, before, after = _calibrated(material, words.search(best))
+    best, before, after = _calibrated(material, words.search(best)._replace(rescore=second))
     log(f"chosen: beam={best.beam}  {_described({name: getattr(best, name) for name in tuned})}")
     log(f"expected calibration error of words' confidences: {before:.3f}, calibrated {after:.3f}")
-    set_decoding(bundle_folder, best, content, {"decoding tuned": {
+    set_decoding(bundle_folder, best, content, _content(lstm), {"decoding tuned": {
         "on": store_folder.name, "utterances": len(material.ids), "trials": len(study.trials),
-        "language model": path.name, "wer": error, "greedy wer": greedy,
-        "calibration error": after}})
+        "language model": path.name, "rescored with": lstm and lstm.name, "wer": error,
+        "greedy wer": greedy, "calibration error": after}})
     return best
 
 
@@ -208,6 +221,28 @@ def _narrowest(material: Material, config: DecodeConfig, words: LmSearch
     least = min(error for error, _ in measured)
     error, chosen = next(m for m in measured if m[0] <= least + _AS_GOOD)
     return chosen, error
+
+
+def _shared(material: Material, search: Search,
+            second: Callable[[Sequence[str]], np.ndarray]) -> tuple[DecodeConfig, float]:
+    """The best share of a second model in the scores of what the beam holds in the end."""
+    config = search.config
+    listed = material.search(search._replace(
+        config=config.model_copy(update={"nbest": config.beam})))
+    gains = [config.lm_weight * second([each.text for each in h.nbest]) if h.nbest else
+             np.zeros(0) for h in track(listed, "rescoring", len(listed))]
+    errors = []
+    for share in _SHARES:
+        texts = [h.nbest[int(np.argmax([each.score for each in h.nbest] + share * gain))].text
+                 if h.nbest else h.text for h, gain in zip(listed, gains, strict=True)]
+        errors.append(material.error_rate(texts))
+        log(f"  rescore_weight {share:.1f}: WER {100 * errors[-1]:.2f} %")
+    best = int(np.argmin(errors))
+    return config.model_copy(update={"rescore_weight": _SHARES[best]}), errors[best]
+
+
+def _content(path: Path | None) -> bytes | None:
+    return None if path is None else path.read_bytes()
 
 
 def _calibrated(material: Material, search: Search) -> tuple[DecodeConfig, float, float]:

@@ -4,7 +4,8 @@
     model.safetensors    weights, and the training set's statistics for global normalisation
     units.txt            what the outputs stand for, one a line (or units.model for byte pairs,
                          lexicon.txt for phones)
-    lm.lm                language model for beam search, where one was chosen
+    lm.lm                n-grams for beam search, where they were chosen
+    lstm.safetensors     an LSTM language model for rescoring, where one was chosen
     README.md            the same for people
 """
 
@@ -37,7 +38,8 @@ from asr.text.config import Kind, load_units
 from asr.text.units import Units
 
 FORMAT = 1
-FILES = ("bundle.json", "model.safetensors", *UNITS_FILES.values(), "lm.lm", "README.md")
+FILES = ("bundle.json", "model.safetensors", *UNITS_FILES.values(), "lm.lm", "lstm.safetensors",
+         "README.md")
 _KINDS = {"characters": "characters", "bpe": "byte pairs", "phones": "phones"}  # for people
 _STATISTICS = "cmvn"  # name of the global statistics among the tensors
 
@@ -70,7 +72,9 @@ class Bundle:
     training_statistics: np.ndarray | None
     """Shape (2, F), for global normalisation."""
     lm: Path | None
-    """File of the language model that goes with `config.decoding`."""
+    """File of the n-grams that go with `config.decoding`."""
+    lstm: Path | None
+    """File of the LSTM language model that goes with it."""
 
     @property
     def sample_rate(self) -> int:
@@ -160,19 +164,20 @@ def load_bundle(path: Path, device: str = "cpu") -> Bundle:
     network.load_state_dict(weights, assign=True)
     return Bundle(config, units, network.eval(),
                   None if statistics is None else statistics.cpu().numpy(),
-                  path / "lm.lm" if (path / "lm.lm").exists() else None)
+                  *(file if (file := path / name).exists() else None
+                    for name in ("lm.lm", "lstm.safetensors")))
 
 
-def set_decoding(path: Path, decoding: DecodeConfig, lm: bytes | None,
+def set_decoding(path: Path, decoding: DecodeConfig, lm: bytes | None, lstm: bytes | None,
                  provenance: dict[str, Any]) -> None:
-    """Give a bundle other settings of its search, and the language model they are for.
+    """Give a bundle other settings of its search, and the language models they are for.
 
     The weights stay as they are; the bundle is replaced as a whole.
 
     Parameters
     ----------
-    lm : bytes, optional
-        Content of `lm.lm`; none removes it.
+    lm, lstm : bytes, optional
+        Content of `lm.lm` and `lstm.safetensors`; none removes it.
     provenance : dict
         Entries to add or replace.
     """
@@ -183,8 +188,9 @@ def set_decoding(path: Path, decoding: DecodeConfig, lm: bytes | None,
     with atomic_folder(path, FILES) as folder:
         for name in ("model.safetensors", UNITS_FILES[config.units]):
             shutil.copyfile(path / name, folder / name)
-        if lm is not None:
-            (folder / "lm.lm").write_bytes(lm)
+        for name, content in (("lm.lm", lm), ("lstm.safetensors", lstm)):
+            if content is not None:
+                (folder / name).write_bytes(content)
         _describe(folder, config, load_units(config.units, path))
 
 

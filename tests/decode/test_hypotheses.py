@@ -222,3 +222,23 @@ def test_confidences_are_calibrated():
         [1 / (1 + math.exp(1) / math.sqrt(o)) for o in odds])
     assert calibrated.confidence == pytest.approx(
         np.mean([word.confidence for word in calibrated.words]))
+
+
+def rescored(share, gains, **settings):
+    log_posteriors = rows("a", 0.5)  # then a blank, | and b, all as likely
+    config = DecodeConfig(lm_weight=2.0, rescore_weight=share, **settings)
+    search = Search(config, rescore=lambda texts: np.array([gains[text] for text in texts]))
+    return next(decode_posteriors(["u"], [log_posteriors], UNITS, 0.5, search, 1))
+
+
+def test_a_second_model_sorts_the_beam_again():
+    gains = {"a": -1.0, "b": 0.5, "": 0.0}
+    kept, turned = (rescored(share, gains, nbest=3) for share in (0.1, 0.9))
+    assert [each.text for each in kept.nbest] == ["a", "b", ""]
+    assert [each.text for each in turned.nbest] == ["b", "", "a"]
+    assert (turned.text, [word.text for word in turned.words]) == ("b", ["b"])
+    assert turned.score == turned.nbest[0].score == pytest.approx(
+        math.log(1 / 6) + 2.0 * 0.9 * 0.5)
+    assert [each.lm for each in turned.nbest] == pytest.approx([0.9, 0.0, -1.8])
+    assert rescored(0.9, gains).text == "b"
+    assert rescored(0.9, gains).nbest == []
