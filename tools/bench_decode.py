@@ -29,8 +29,8 @@ import numpy as np
 from asr.decode.beam import beam_search
 from asr.decode.config import DecodeConfig
 from asr.decode.greedy import greedy_search
+from asr.decode.material import Material, gather
 from asr.decode.settings import WordSearch
-from asr.decode.tune import Material, gather
 from asr.lm.binary import load_lm, save_lm
 from asr.lm.ngram import SPECIAL
 from asr.model.bundle import load_bundle

@@ -27,7 +27,7 @@ def bundle(tmp_path):
     return SimpleNamespace(config=SimpleNamespace(decoding=DecodeConfig(beam=5, lm_weight=0.25),
                                                   normaliser="none"),
                            units=CharacterUnits.from_texts(["ABC"]),
-                           lm=write_lm(tmp_path / "own.lm", "AB", "A", "CAB"))
+                           lm=write_lm(tmp_path / "own.lm", "AB", "A", "CAB"), lstm=None)
 
 
 def test_the_bundles_own_settings_and_model(bundle):

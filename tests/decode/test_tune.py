@@ -6,7 +6,9 @@ import torch
 
 from asr.decode import tune
 from asr.decode.config import DecodeConfig
-from asr.decode.tune import Material, tune_decoding
+from asr.decode.material import Material
+from asr.decode.study import RANGES
+from asr.decode.tune import tune_decoding
 from asr.errors import AsrError
 from asr.features.config import FeatureConfig
 from asr.lm.binary import save_lm
@@ -60,8 +62,8 @@ def folder(tmp_path, monkeypatch):
 
 
 def run(folder, lm="words.lm", trials=3):
-    return tune_decoding(folder / "bundle", folder / "dev", lm and folder / lm, folder / "tune",
-                         trials, 0, 1)
+    return tune_decoding(folder / "bundle", folder / "dev", lm and folder / lm, None,
+                         folder / "tune", trials, 0, 1)
 
 
 def test_what_is_best_goes_into_the_bundle(folder):
@@ -107,7 +109,7 @@ def test_other_utterances_are_another_study(folder, monkeypatch):
 def test_a_model_that_only_hurts_gives_way_to_greedy_search(folder, capsys):
     write_lm(folder / "wrong.lm", ["DADDA", "DEED"])
     set_decoding(folder / "bundle", DecodeConfig(lm_weight=4, unknown_score=-20, word_bonus=-2),
-                 None, {})
+                 None, None, {})
     best = run(folder, "wrong.lm", trials=1)
     assert best.search == "greedy"
     assert load_bundle(folder / "bundle").config.decoding == best
@@ -148,11 +150,11 @@ def test_trials_of_one_study_differ_in_the_weights_alone(folder, monkeypatch):
     assert load_bundle(folder / "bundle").config.decoding.beam != first[0].beam
     measured.clear()
     run(folder, lm=None, trials=5)  # with the width that was chosen in the bundle
-    fixed = {config.model_copy(update=dict.fromkeys(tune.RANGES, 0.0)).model_dump_json()
+    fixed = {config.model_copy(update=dict.fromkeys(RANGES, 0.0)).model_dump_json()
              for config in [*first, *measured[1:3]]}
     assert len(fixed) == 1
     decoding = load_bundle(folder / "bundle").config.decoding
     set_decoding(folder / "bundle", decoding.model_copy(update={"open_vocabulary": False}),
-                 (folder / "words.lm").read_bytes(), {})
+                 (folder / "words.lm").read_bytes(), None, {})
     run(folder, trials=2)
     assert load_bundle(folder / "bundle").config.provenance["decoding tuned"]["trials"] == 2

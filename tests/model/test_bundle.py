@@ -113,7 +113,7 @@ def test_an_additional_tensor_is_refused(path):
 
 def test_settings_of_the_search_and_a_language_model_can_be_added(path, speech):
     before = load_bundle(path)
-    set_decoding(path, DecodeConfig(lm_weight=0.7), b"a model", {"tuned": "on dev"})
+    set_decoding(path, DecodeConfig(lm_weight=0.7), b"a model", None, {"tuned": "on dev"})
     after = load_bundle(path)
     assert after.config.decoding.lm_weight == 0.7
     assert after.config.provenance == {"seed": 3, "tuned": "on dev"}
@@ -121,5 +121,5 @@ def test_settings_of_the_search_and_a_language_model_can_be_added(path, speech):
     assert "- tuned: on dev" in (path / "README.md").read_text()
     np.testing.assert_array_equal(*before.log_posteriors_of_audio([speech]),
                                   *after.log_posteriors_of_audio([speech]))
-    set_decoding(path, DecodeConfig(), None, {})
+    set_decoding(path, DecodeConfig(), None, None, {})
     assert load_bundle(path).lm is None
