@@ -77,10 +77,11 @@ features_of() {
         "${@:2}"
 }
 
-# The searches that can be run on the trained model: with a language model where it has one.
+# The searches that can be run on the trained model: with the language models that it has.
 searches() {
     echo greedy beam
     [ ! -e "$exp/model/bundle/lm.lm" ] || echo lm
+    [ ! -e "$exp/model/bundle/lstm.safetensors" ] || echo lstm
 }
 
 # Decode a set of $exp/features with the trained model, with every search.
@@ -89,7 +90,8 @@ decode_all() {
     for search in $(searches); do
         case $search in
             beam) options=(--search beam --no-lm) ;;
-            lm) options=(--search beam) ;;
+            lm) options=(--search beam --set rescore_weight=0) ;;
+            lstm) options=(--search beam) ;;
             *) options=(--search "$search") ;;
         esac
         asr decode "$exp/model/bundle" "$exp/features/$1" "$exp/decode/$1-$search.jsonl" \

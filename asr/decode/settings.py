@@ -77,7 +77,7 @@ def prepare_search(bundle: "Bundle", request: SearchRequest | None = None) -> Se
     else:
         return Search(config)
     search = words.search(config)
-    if lstm is None:
+    if lstm is None or config.rescore_weight == 0:
         return search
     from asr.lm.lstm import LstmModel  # needs torch, unlike all else here
 

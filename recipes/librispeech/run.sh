@@ -2,23 +2,25 @@
 # LibriSpeech: train on 5, 100 or 960 hours of read books, measure on the development sets.
 #
 #     recipes/librispeech/run.sh --subset mini|clean-100|full --corpus DIR [--download yes]
-#                                [--text FILE] [--processes N] [--stage NAME|N]
+#                                [--text FILE [--lstm FILE]] [--processes N] [--stage NAME|N]
 #                                [--stop-stage NAME|N] [--exp DIR] [key=value ...]
 #
 # DIR holds the subsets' folders (train-clean-5, dev-clean, …); --download yes fetches what is not
 # there. Stages: prepare features train lm decode score. Each can be run alone, e.g. --stage train.
 # --text FILE is running text (plain, .gz or .xz; no book that the development sets read from) for a
-# word trigram, whose weights are tuned on dev-clean; without it stage lm does nothing.
+# word 4-gram of 11 MB, whose weights are tuned on dev-clean; without it stage lm does nothing.
+# --lstm FILE is an LSTM language model (asr lm train) to rescore with.
 # --processes N trains with N GPUs or processes under torchrun. key=value changes a setting of
 # conf/train-SUBSET.yaml. Results go to exp/librispeech/SUBSET unless --exp says otherwise.
 source "$(dirname "$0")/../lib.sh"
 
 STAGES=(prepare features train lm decode score)
-OPTIONS="exp corpus subset download text processes"
+OPTIONS="exp corpus subset download text lstm processes"
 corpus=
 subset=mini
 download=
 text=
+lstm=
 processes=1
 
 stage_prepare() {
@@ -58,9 +60,10 @@ stage_lm() {
     need features "$exp/features/dev-clean"
     need train "$exp/model/bundle"
     asr lm text "$text" "$exp/lm/sentences.txt.gz"
-    asr lm build "$exp/lm/sentences.txt.gz" "$exp/lm/words.lm" --words 64000 --cutoffs 0,0,1
+    asr lm build "$exp/lm/sentences.txt.gz" "$exp/lm/words.lm" --order 4 --words 64000 \
+        --cutoffs 0,0,1,2 --prune 1e-7 --quantise
     asr tune decode "$exp/model/bundle" "$exp/features/dev-clean" --lm "$exp/lm/words.lm" \
-        --output "$exp/lm/tune"
+        --output "$exp/lm/tune" ${lstm:+--lstm "$lstm"}
 }
 
 stage_decode() {

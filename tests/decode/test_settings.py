@@ -72,6 +72,27 @@ def test_greedy_search_takes_no_model(bundle, tmp_path):
         prepare_search(bundle, SearchRequest({"search": "greedy"}, tmp_path / "own.lm"))
 
 
+def test_a_second_model_needs_a_first(bundle, tmp_path):
+    with pytest.raises(AsrError, match="greedy search cannot use a language model"):
+        prepare_search(bundle, SearchRequest({"search": "greedy"}, lstm=tmp_path / "x.safetensors"))
+    bundle.lm = None
+    with pytest.raises(AsrError, match="rescores what n-grams have found; name theirs with --lm"):
+        prepare_search(bundle, SearchRequest({}, lstm=tmp_path / "x.safetensors"))
+    bundle.lstm = tmp_path / "x.safetensors"  # the bundle's own waits for n-grams
+    assert prepare_search(bundle).rescore is None
+
+
+@pytest.mark.parametrize("characters", [False, True])
+def test_the_second_model_is_held_against_the_first(bundle, tmp_path, monkeypatch, characters):
+    monkeypatch.setattr("asr.lm.lstm.LstmModel.load", lambda path: SimpleNamespace(
+        score=lambda texts: -1.0 * np.array([len(text) for text in texts])))
+    lm = write_lm(tmp_path / "c.lm", "|", "A", "B") if characters else None
+    search = prepare_search(bundle, SearchRequest({}, lm, lstm=tmp_path / "x.safetensors"))
+    assert prepare_search(bundle, SearchRequest({"rescore_weight": 0}, lm)).rescore is None
+    # Each word (or character) and the end has -2 in the first model.
+    assert search.rescore(["A AB", ""]).tolist() == ([-4 + 10, 2] if characters else [-4 + 6, 2])
+
+
 def test_words_in_another_case_are_noticed(bundle, tmp_path, capsys):
     with pytest.raises(AsrError, match=r"none of its 2 words \(ab, …\) is made of the model's"):
         prepare_search(bundle, SearchRequest({}, write_lm(tmp_path / "x.lm", "ab", "cab")))

@@ -1,5 +1,7 @@
 """Tuning on utterances that greedy search mishears, and a word list that knows better."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import torch
@@ -61,9 +63,9 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def run(folder, lm="words.lm", trials=3):
-    return tune_decoding(folder / "bundle", folder / "dev", lm and folder / lm, None,
-                         folder / "tune", trials, 0, 1)
+def run(folder, lm="words.lm", trials=3, lstm=None):
+    return tune_decoding(folder / "bundle", folder / "dev", lm and folder / lm,
+                         lstm and folder / lstm, folder / "tune", trials, 0, 1)
 
 
 def test_what_is_best_goes_into_the_bundle(folder):
@@ -83,6 +85,25 @@ def test_what_is_best_goes_into_the_bundle(folder):
     assert (folder / "tune" / "surface.png").read_bytes().startswith(b"\x89PNG")
     for name, tensor in bundle.network.state_dict().items():
         assert torch.equal(tensor, before[name])
+
+
+def test_a_second_model_gets_its_share(folder, monkeypatch):
+    """One that knows what was said, but not where: the list is sorted by it alone."""
+    said = set(tune.gather(load_bundle(folder / "bundle"), None, 0, 1).texts)
+    monkeypatch.setattr("asr.lm.lstm.LstmModel.load", lambda path: SimpleNamespace(
+        score=lambda texts: np.array([0.0 if text in said else -50.0 for text in texts])))
+    (folder / "second.safetensors").write_bytes(b"a model")
+    # A beam of one has nothing to sort; the first trial's weights leave errors.
+    monkeypatch.setattr(tune, "_WIDTHS", (16,))
+    alone = run(folder, trials=1)
+    error = load_bundle(folder / "bundle").config.provenance["decoding tuned"]["wer"]
+    both = run(folder, trials=1, lstm="second.safetensors")
+    tuned = load_bundle(folder / "bundle").config.provenance["decoding tuned"]
+    assert tuned["rescored with"] == "second.safetensors"
+    assert tuned["wer"] < error
+    assert both.rescore_weight > 0
+    assert both.model_copy(update={"rescore_weight": 0.5, "calibration": alone.calibration}) == alone
+    assert load_bundle(folder / "bundle").lstm.read_bytes() == b"a model"
 
 
 def test_a_study_goes_on_where_it_was(folder, monkeypatch):
