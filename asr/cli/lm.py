@@ -83,15 +83,10 @@ def perplexity(model: Path, texts: tuple[Path, ...], normaliser: str) -> None:
     """Measure MODEL on sentences, one a line, or on the transcripts of manifests (.jsonl)."""
     from asr.lm.binary import load_lm
     from asr.lm.build import perplexity as measure
-    from asr.lm.build import read_sentences
-    from asr.manifest import Utterance, read_records
+    from asr.lm.build import read_transcripts
     from asr.text.normalise import normaliser as named
 
-    loaded, normalise = load_lm(model), named(normaliser)
-    sentences = [normalise(sentence) for path in texts for sentence in (
-        (record.text for record in read_records(path, Utterance)) if path.suffix == ".jsonl"
-        else read_sentences([path]))]
-    result, unknown = measure(loaded, sentences)
+    result, unknown = measure(load_lm(model), read_transcripts(texts, named(normaliser)))
     click.echo(f"{result.sentences} sentences, {result.words} words")
     click.echo(f"unknown words  {result.unknown} ({100 * result.unknown / result.words:.2f} %)")
     click.echo(f"perplexity     {result.perplexity:.1f} without unknown words, "
