@@ -7,7 +7,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 
 @click.group()
 def lm() -> None:
-    """Language models: from running text to n-grams."""
+    """Language models: from running text to n-grams and LSTMs."""
 
 
 @lm.command()
@@ -76,22 +76,76 @@ def convert(model: Path, output: Path, quantise: bool) -> None:
 
 
 @lm.command()
+@click.argument("arguments", nargs=-1, required=True, metavar="TEXTS... OUTPUT [KEY=VALUE]...")
+@click.option("--dev", "development", type=_FILE, required=True,
+              help="Sentences, one a line, or a manifest (.jsonl) to measure on after each epoch.")
+@click.option("--normaliser", default="none", show_default=True, metavar="NAME",
+              help="For --dev; TEXTS are taken as they are.")
+@click.option("--config", type=_FILE, help="YAML file of settings.")
+@click.option("--resume", is_flag=True, help="Go on from the checkpoint beside OUTPUT; start if "
+              "there is none.")
+def train(arguments: tuple[str, ...], development: Path, normaliser: str, config: Path | None,
+          resume: bool) -> None:
+    """Train an LSTM language model on sentences, one a line, plain or packed (.gz, .xz).
+
+    OUTPUT is a .safetensors file: the weights that were best on --dev. Settings come from --config
+    and KEY=VALUE, e.g. `vocabulary.kind=words vocabulary.size=20000 epochs=5`.
+    """
+    from asr.config import load_config
+    from asr.lm.build import read_transcripts
+    from asr.lm.lstm_train import LstmTrainConfig, train_lstm
+    from asr.text.normalise import normaliser as named
+
+    paths = [Path(argument) for argument in arguments]
+    place = next((i for i, path in enumerate(paths) if path.suffix == ".safetensors"), 0)
+    if not place:
+        raise click.UsageError("give TEXTS, then OUTPUT, whose name must end in .safetensors")
+    settings = load_config(LstmTrainConfig, config, arguments[place + 1:])
+    train_lstm(paths[:place], paths[place], read_transcripts([development], named(normaliser)),
+               settings, resume)
+
+
+@lm.command()
+@click.argument("model", type=_FILE)
+@click.option("--sentences", default=10, show_default=True, type=click.IntRange(min=1),
+              metavar="N")
+@click.option("--seed", default=0, show_default=True, metavar="S")
+@click.option("--temperature", default=1.0, show_default=True, metavar="T",
+              type=click.FloatRange(min=0.01), help="Below 1: what is likely; above: variety.")
+@click.option("--longest", default=200, show_default=True, type=click.IntRange(min=1), metavar="N",
+              help="Units after which a sentence is cut off.")
+def sample(model: Path, sentences: int, seed: int, temperature: float, longest: int) -> None:
+    """Print sentences that the LSTM MODEL makes up, one a line."""
+    from asr.lm.lstm import LstmModel
+
+    for sentence in LstmModel.load(model).sample(sentences, seed, temperature, longest):
+        click.echo(sentence)
+
+
+@lm.command()
 @click.argument("model", type=_FILE)
 @click.argument("texts", nargs=-1, required=True, type=_FILE)
 @click.option("--normaliser", default="none", show_default=True, metavar="NAME")
 def perplexity(model: Path, texts: tuple[Path, ...], normaliser: str) -> None:
-    """Measure MODEL on sentences, one a line, or on the transcripts of manifests (.jsonl)."""
+    """Measure MODEL on sentences, one a line, or on the transcripts of manifests (.jsonl).
+
+    MODEL is an LSTM (.safetensors) or n-grams: perplexities are per word and comparable, the
+    second one always, the first one between models of one vocabulary. An LSTM of byte pairs or
+    characters has what can be spelt of an unknown word in place of <unk>.
+    """
     from asr.lm.binary import load_lm
+    from asr.lm.build import LanguageModel, read_transcripts
     from asr.lm.build import perplexity as measure
-    from asr.lm.build import read_sentences
-    from asr.manifest import Utterance, read_records
     from asr.text.normalise import normaliser as named
 
-    loaded, normalise = load_lm(model), named(normaliser)
-    sentences = [normalise(sentence) for path in texts for sentence in (
-        (record.text for record in read_records(path, Utterance)) if path.suffix == ".jsonl"
-        else read_sentences([path]))]
-    result, unknown = measure(loaded, sentences)
+    loaded: LanguageModel
+    if model.suffix == ".safetensors":
+        from asr.lm.lstm import LstmModel  # here: torch takes seconds, which n-grams do not need
+
+        loaded = LstmModel.load(model)
+    else:
+        loaded = load_lm(model)
+    result, unknown = measure(loaded, read_transcripts(texts, named(normaliser)))
     click.echo(f"{result.sentences} sentences, {result.words} words")
     click.echo(f"unknown words  {result.unknown} ({100 * result.unknown / result.words:.2f} %)")
     click.echo(f"perplexity     {result.perplexity:.1f} without unknown words, "

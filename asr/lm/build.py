@@ -5,7 +5,7 @@ from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from asr.lm.kneser_ney import count_ngrams, estimate
 from asr.lm.ngram import END, SPECIAL, START, UNKNOWN, NgramModel
 from asr.lm.prune import prune
 from asr.lm.text import sentences
+from asr.manifest import Utterance, read_records
 from asr.progress import log, track
 from asr.text.units import as_characters
 
@@ -38,6 +39,19 @@ def read_sentences(paths: Iterable[Path]) -> Iterator[str]:
                 yield from io.TextIOWrapper(file, encoding="utf-8-sig")
             except UnicodeDecodeError as error:
                 raise AsrError(f"{path}: not UTF-8 text ({error.reason})") from None
+
+
+def read_transcripts(paths: Iterable[Path], normalise: Callable[[str], str]) -> list[str]:
+    """The normalised lines of text files, and transcripts of manifests (.jsonl).
+
+    Raises
+    ------
+    AsrError
+        See `read_sentences` and `asr.manifest.read_records`.
+    """
+    return [normalise(sentence) for path in paths for sentence in (
+        (record.text for record in read_records(path, Utterance)) if path.suffix == ".jsonl"
+        else read_sentences([path]))]
 
 
 def write_sentences(paths: Sequence[Path], output: Path, normalise: Callable[[str], str],
@@ -93,7 +107,7 @@ def build(texts: Sequence[Path], order: int, words: int | None, vocabulary: Path
         raise AsrError(f"{len(cutoffs)} cut-offs for an order of {order}; give one for each order "
                        "at most")
     chosen = [] if vocabulary is None else _vocabulary(vocabulary)
-    tokens, listed = _tokens(texts)
+    tokens, listed = tokenise(texts)
     log(f"{np.count_nonzero(tokens != START):,} words and sentence ends, "
         f"{len(listed):,} different words")
     if vocabulary is None:
@@ -124,8 +138,21 @@ def _vocabulary(path: Path) -> list[str]:
     return words
 
 
-def _tokens(texts: Sequence[Path]) -> tuple[np.ndarray, list[str]]:
-    """Sentences from `START` to `END` one after the other, words in order of first occurrence."""
+def tokenise(texts: Sequence[Path]) -> tuple[np.ndarray, list[str]]:
+    """Number the words of texts, a sentence a line; empty lines are none.
+
+    Returns
+    -------
+    tokens : np.ndarray, int32
+        Sentences from `START` to `END` one after the other, <unk> as `UNKNOWN`.
+    words : list of str
+        What the numbers from `len(SPECIAL)` on stand for, in order of first occurrence.
+
+    Raises
+    ------
+    AsrError
+        There is no text, or <s> or </s> in it; see `read_sentences`.
+    """
     number = {word: i for i, word in enumerate(SPECIAL)}
     tokens = array("i")
     lines = ((path, i, line) for path in texts
@@ -142,6 +169,16 @@ def _tokens(texts: Sequence[Path]) -> tuple[np.ndarray, list[str]]:
     if not tokens:
         raise AsrError(f"{', '.join(str(text) for text in texts)}: no text in there")
     return np.frombuffer(tokens, np.int32), list(number)[len(SPECIAL):]
+
+
+class LanguageModel(Protocol):
+    """What `perplexity` asks of a model: `NgramModel`, `asr.lm.lstm.LstmModel`."""
+
+    def knows(self, word: str) -> bool:
+        """Whether a word is not <unk>."""
+
+    def word_scores(self, sentences: Sequence[Sequence[str]]) -> Sequence[np.ndarray]:
+        """Log probabilities of each sentence's words and of its end, shape (words + 1,) each."""
 
 
 class Perplexity(NamedTuple):
@@ -169,7 +206,7 @@ class Perplexity(NamedTuple):
         return float(np.exp(-total / (self.words + self.sentences)))
 
 
-def perplexity(model: NgramModel, texts: Iterable[str]) -> tuple[Perplexity, Counter[str]]:
+def perplexity(model: LanguageModel, texts: Iterable[str]) -> tuple[Perplexity, Counter[str]]:
     """Measure a model on sentences; also counts the unknown words.
 
     Raises
@@ -177,21 +214,21 @@ def perplexity(model: NgramModel, texts: Iterable[str]) -> tuple[Perplexity, Cou
     AsrError
         There is no word in the text, or <s> or </s>.
     """
-    unknown: Counter[str] = Counter()
-    sentence_count = words = 0
-    known_log = unknown_log = 0.0
+    spoken = []
     for number, text in enumerate(texts, 1):
         sentence = text.split()
-        if not sentence:
-            continue
         if not _MARKERS.isdisjoint(sentence):
             raise AsrError(f"sentence {number}: {_MARKED}")
-        scores = model.score(sentence)
-        missing = np.append(model.encode(sentence) == UNKNOWN, False)
+        if sentence:
+            spoken.append(sentence)
+    if not spoken:
+        raise AsrError("no text to measure perplexity on")
+    unknown: Counter[str] = Counter()
+    known_log = unknown_log = 0.0
+    for sentence, scores in zip(spoken, model.word_scores(spoken), strict=True):
+        missing = np.array([*(not model.knows(word) for word in sentence), False])
         unknown.update(word for word, gone in zip(sentence, missing, strict=False) if gone)
-        sentence_count, words = sentence_count + 1, words + len(sentence)
         known_log += scores[~missing].sum()
         unknown_log += scores[missing].sum()
-    if not words:
-        raise AsrError("no text to measure perplexity on")
-    return Perplexity(sentence_count, words, unknown.total(), known_log, unknown_log), unknown
+    return Perplexity(len(spoken), sum(map(len, spoken)), unknown.total(), known_log,
+                      unknown_log), unknown

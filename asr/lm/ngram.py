@@ -95,6 +95,14 @@ class NgramModel:
         """
         return score_words(self.trie, self.start, np.append(self.encode(words), np.int32(END)))
 
+    def knows(self, word: str) -> bool:
+        """Whether a word is not <unk>."""
+        return self.index.get(word, UNKNOWN) != UNKNOWN
+
+    def word_scores(self, sentences: Sequence[Sequence[str]]) -> list[np.ndarray]:
+        """`score` of each sentence."""
+        return [self.score(sentence) for sentence in sentences]
+
 
 @njit(nogil=True)
 def find_word(words: np.ndarray, first: int, end: int, word: int) -> int:

@@ -47,7 +47,7 @@ class RecurrentLayer(nn.Module):
         self.norm = nn.LayerNorm(units * (2 if bidirectional else 1))
         for rnn in (self.forward_rnn, self.backward_rnn):
             if rnn is not None:
-                _initialise(rnn, units)
+                initialise(rnn, units)
 
     def forward(self, x: Tensor, turn: Tensor) -> Tensor:
         """Shape (T, N, inputs) → (T, N, units · directions); `turn` is `reversal`."""
@@ -59,7 +59,7 @@ class RecurrentLayer(nn.Module):
         return self.norm(y)
 
 
-def _initialise(rnn: nn.RNNBase, units: int) -> None:
+def initialise(rnn: nn.RNNBase, units: int) -> None:
     """Orthogonal recurrent weights (Saxe et al. 2014), Glorot input weights, and an LSTM that
     remembers at first: forget gate bias 1 (Jozefowicz et al. 2015).
 

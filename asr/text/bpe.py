@@ -2,7 +2,8 @@
 
 import importlib.util
 import io
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +33,17 @@ class BpeUnits:
 
     @classmethod
     def from_texts(cls, texts: Iterable[str], size: int) -> "BpeUnits":
-        """Learn from texts; `size` units, the blank included, or fewer where texts have no more.
+        """Learn from texts; see `from_counts`."""
+        return cls.from_counts(Counter(word for text in texts for word in text.split()), size)
+
+    @classmethod
+    def from_counts(cls, counts: Mapping[str, int], size: int) -> "BpeUnits":
+        """Learn from words and how often each occurs, which is all that byte pairs depend on.
+
+        Parameters
+        ----------
+        size : int
+            Units, the blank included; there are fewer where the words have no more.
 
         Raises
         ------
@@ -43,14 +54,14 @@ class BpeUnits:
             raise AsrError("BPE units need sentencepiece: pip install 'asr[bpe]'")
         import sentencepiece
 
-        texts = list(texts)
-        least = len(set().union(*map(set, texts)) - {" "}) + 2  # and blank and space
+        least = len(set().union(*map(set, counts))) + 2  # and blank and space
         if size < least:
             raise AsrError(f"{size} BPE units are fewer than the {least} that blank, space and "
                            "single characters need")
         model = io.BytesIO()
         sentencepiece.SentencePieceTrainer.train(
-            sentence_iterator=iter(texts), model_writer=model, vocab_size=size, model_type="bpe",
+            sentence_iterator=(f"{word}\t{count}" for word, count in sorted(counts.items())),
+            input_format="tsv", model_writer=model, vocab_size=size, model_type="bpe",
             normalization_rule_name="identity", character_coverage=1.0, bos_id=-1, eos_id=-1,
             pad_id=-1, unk_id=BLANK, hard_vocab_limit=False, num_threads=1, minloglevel=2)
         return cls(model.getvalue())

@@ -39,6 +39,42 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     return state
 
 
+def check_resumable(path: Path, state: dict[str, Any], config: dict[str, Any], data: str) -> None:
+    """Refuse to go on from a checkpoint with something else than it was written with.
+
+    Parameters
+    ----------
+    state : dict
+        The checkpoint at `path`, with its `config` and `data`.
+    data : str
+        Fingerprint of the training data.
+
+    Raises
+    ------
+    AsrError
+        The configuration or the data differ; what differs is named.
+    """
+    changed = _differences(state["config"], config)
+    if changed:
+        raise AsrError(f"{path}: written with {'; '.join(changed)}; resume with the same settings, "
+                       "or train another model")
+    if state["data"] != data:
+        raise AsrError(f"{path}: written with other training data; resume with the same, or train "
+                       "another model")
+
+
+def _differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:
+    """`key=old, not new` for every value that differs."""
+    found = []
+    for key in sorted(old.keys() | new.keys()):
+        a, b = old.get(key), new.get(key)
+        if isinstance(a, dict) and isinstance(b, dict):
+            found += _differences(a, b, f"{prefix}{key}.")
+        elif a != b:
+            found.append(f"{prefix}{key}={a}, not {b}")
+    return found
+
+
 def save_weights(path: Path, weights: dict[str, torch.Tensor]) -> None:
     """Keep one epoch's weights for averaging."""
     with atomic_write(path, binary=True) as file:

@@ -4,8 +4,6 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -16,7 +14,13 @@ from asr.errors import AsrError
 from asr.model.network import Network
 from asr.progress import log
 from asr.text.units import BLANK, Units
-from asr.train.checkpoint import average_weights, load_checkpoint, save_checkpoint, save_weights
+from asr.train.checkpoint import (
+    average_weights,
+    check_resumable,
+    load_checkpoint,
+    save_checkpoint,
+    save_weights,
+)
 from asr.train.config import TrainConfig
 from asr.train.data import Batch, Prefetched, TrainingSet
 from asr.train.distributed import Processes
@@ -24,6 +28,7 @@ from asr.train.evaluate import DevelopmentSet, Evaluation, evaluate
 from asr.train.metrics import Record, report
 from asr.train.precision import training_dtype
 from asr.train.schedule import learning_rate, should_stop
+from asr.train.signals import StopSignals
 
 _CHECK_EVERY = {"cpu": 1, "cuda": 20}  # steps between two looks at the loss: a GPU must not wait
 
@@ -57,7 +62,7 @@ class Trainer:
         self.running = {"loss": 0.0, "labels": 0.0, "frames": 0.0, "seconds": 0.0, "waited": 0.0}
         self.history: list[Record] = []
         self.unchecked: list[tuple[Batch, Tensor, Tensor]] = []
-        self.signal: int | None = None
+        self.signals = StopSignals()
 
     @property
     def checkpoint(self) -> Path:
@@ -73,16 +78,11 @@ class Trainer:
         AsrError
             The loss is no longer finite, or the largest batch does not fit into memory.
         """
-        before = {number: signal.signal(number, self._on_signal)
-                  for number in (signal.SIGINT, signal.SIGTERM)}
-        try:
+        with self.signals:
             self._try_largest_batch()
             while self.epoch <= self.config.epochs and not should_stop(
                     [record["dev_wer"] for record in self.history], self.config.early_stop):
                 self._run_epoch()
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
         return self._average()
 
     def _run_epoch(self) -> None:
@@ -121,7 +121,7 @@ class Trainer:
         """One update; returns whether any process was asked to stop."""
         loss = self._backward(batch)
         summed, stop = self.processes.sum_gradients(
-            self.network, loss, torch.tensor(float(self.signal is not None),
+            self.network, loss, torch.tensor(float(self.signals.caught is not None),
                                              device=self.processes.device))
         self.scaler.unscale_(self.optimiser)
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip)
@@ -133,7 +133,7 @@ class Trainer:
         self.unchecked.append((batch, summed, norm))
         if len(self.unchecked) >= _CHECK_EVERY[self.processes.device.type]:
             self._check_losses()
-        return bool(stop) if self.processes.world > 1 else self.signal is not None
+        return bool(stop) if self.processes.world > 1 else self.signals.caught is not None
 
     def _backward(self, batch: Batch) -> Tensor:
         """Add this process's gradients; returns its part of the batch's loss, in nats."""
@@ -227,15 +227,11 @@ class Trainer:
                 f"batch_seconds ({self.config.batch_seconds:g})") from None
         self.optimiser.zero_grad(set_to_none=True)
 
-    def _on_signal(self, number: int, _: FrameType | None) -> None:
-        self.signal = number
-        signal.signal(number, signal.SIG_DFL)  # the second one does not wait
-
     def _leave(self, batches: int) -> None:
         if self.processes.first:
             log(f"stopped in epoch {self.epoch} after {self.position} of {batches} batches; "
                 "the same command with --resume goes on from here")
-        raise SystemExit(128 + (self.signal or signal.SIGTERM))
+        raise SystemExit(128 + (self.signals.caught or signal.SIGTERM))
 
     def _save(self) -> None:
         self._check_losses()
@@ -260,27 +256,10 @@ class Trainer:
             It was written with another configuration or other data; what differs is named.
         """
         state = load_checkpoint(self.checkpoint)
-        changed = _differences(state["config"], self.config.model_dump(mode="json"))
-        if changed:
-            raise AsrError(f"{self.checkpoint}: written with {'; '.join(changed)}; resume with the "
-                           "same settings, or train in another folder")
-        if state["data"] != self.training.fingerprint():
-            raise AsrError(f"{self.checkpoint}: written with other training data; resume with the "
-                           "same, or train in another folder")
+        check_resumable(self.checkpoint, state, self.config.model_dump(mode="json"),
+                        self.training.fingerprint())
         self.network.load_state_dict(state["network"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.scaler.load_state_dict(state["scaler"])
         self.epoch, self.position = state["epoch"], state["position"]
         self.running, self.history = state["running"], state["history"]
-
-
-def _differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:
-    """`key=old, not new` for every value that differs."""
-    found = []
-    for key in sorted(old.keys() | new.keys()):
-        a, b = old.get(key), new.get(key)
-        if isinstance(a, dict) and isinstance(b, dict):
-            found += _differences(a, b, f"{prefix}{key}.")
-        elif a != b:
-            found.append(f"{prefix}{key}={a}, not {b}")
-    return found

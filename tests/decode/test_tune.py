@@ -93,7 +93,7 @@ def test_a_second_model_gets_its_share(folder, monkeypatch):
     monkeypatch.setattr("asr.lm.lstm.LstmModel.load", lambda path: SimpleNamespace(
         score=lambda texts: np.array([0.0 if text in said else -50.0 for text in texts])))
     (folder / "second.safetensors").write_bytes(b"a model")
-    # A beam of one has nothing to sort; the first trial's weights leave errors.
+    set_decoding(folder / "bundle", DecodeConfig(lm_weight=0.1, unknown_score=0), None, None, {})
     monkeypatch.setattr(tune, "_WIDTHS", (16,))
     alone = run(folder, trials=1)
     error = load_bundle(folder / "bundle").config.provenance["decoding tuned"]["wer"]
@@ -102,7 +102,8 @@ def test_a_second_model_gets_its_share(folder, monkeypatch):
     assert tuned["rescored with"] == "second.safetensors"
     assert tuned["wer"] < error
     assert both.rescore_weight > 0
-    assert both.model_copy(update={"rescore_weight": 0.5, "calibration": alone.calibration}) == alone
+    assert both.model_copy(update={"rescore_weight": alone.rescore_weight,
+                                   "calibration": alone.calibration}) == alone
     assert load_bundle(folder / "bundle").lstm.read_bytes() == b"a model"
 
 

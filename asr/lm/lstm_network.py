@@ -1,0 +1,100 @@
+"""The network of an LSTM language model: from units to what comes next."""
+
+import itertools
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+
+from asr.config import Config
+from asr.model.recurrent import initialise
+
+State = list[tuple[Tensor, Tensor]]
+"""Output and cell of each layer, shape (1, N, units) each."""
+
+
+class LstmConfig(Config):
+    """Shape of the network."""
+
+    embedding: int = Field(512, ge=1, le=1 << 14)
+    """Values that stand for a unit."""
+    layers: int = Field(1, ge=1, le=16)
+    """LSTM layers."""
+    units: int = Field(512, ge=1, le=1 << 14)
+    """Cells per layer."""
+    tied: bool = True
+    """Whether the output layer's weights are the embeddings (Press and Wolf 2017)."""
+
+    @property
+    def widths(self) -> list[int]:
+        """Values a unit has before the first layer and after each."""
+        return [self.embedding, *[self.units] * self.layers]
+
+    @model_validator(mode="after")
+    def _fit(self) -> "LstmConfig":
+        if self.tied and self.embedding != self.units:
+            raise ValueError(f"the output layer can share the weights of embeddings as wide as the "
+                             f"layers only ({self.embedding} is not {self.units}); make them equal "
+                             "or set tied=false")
+        return self
+
+
+class LstmNetwork(nn.Module):
+    """Embedding, LSTM layers, linear output. No randomness of its own: dropout comes in.
+
+    Parameters
+    ----------
+    symbols : int
+        V, the size of the vocabulary.
+    """
+
+    def __init__(self, config: LstmConfig, symbols: int) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(symbols, config.embedding)
+        layers = [nn.LSTM(a, b) for a, b in itertools.pairwise(config.widths)]
+        self.layers = nn.ModuleList(layers)
+        self.output = None if config.tied else nn.Parameter(torch.empty(symbols, config.units))
+        self.bias = nn.Parameter(torch.zeros(symbols))
+        for layer in layers:
+            initialise(layer, config.units)
+        for matrix in (self.embedding.weight, self.output):
+            if matrix is not None:
+                nn.init.uniform_(matrix, -0.1, 0.1)  # Zaremba et al. 2014
+
+    def forward(self, units: Tensor, state: State | None = None,
+                dropout: Sequence[Tensor] | None = None) -> tuple[Tensor, State]:
+        """What the last layer makes of units; `logits` predicts the next ones from it.
+
+        Sentences run from left to right, so padding at their ends changes nothing before it.
+
+        Parameters
+        ----------
+        units : Tensor, shape = (T, N), int64
+        state : State, optional
+            From which to go on; by default the beginning of a sentence, whose first unit is
+            `BOUNDARY`.
+        dropout : sequence of layers + 1 Tensors, shape = (T, N, width) each, optional
+            Factors of the embeddings and of each layer's outputs.
+
+        Returns
+        -------
+        hidden : Tensor, shape = (T, N, units)
+        state : State
+        """
+        x = self.embedding(units)
+        after: State = []
+        if dropout is not None:
+            x = x * dropout[0]
+        for i, layer in enumerate(self.layers):
+            x, reached = layer(x, None if state is None else state[i])
+            if dropout is not None:
+                x = x * dropout[i + 1]
+            after.append(reached)
+        return x, after
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """Shape (…, units) → (…, V): log probabilities of the next unit, but for a constant."""
+        weight = self.embedding.weight if self.output is None else self.output
+        return F.linear(hidden, weight, self.bias)
