@@ -44,6 +44,9 @@ class _Steps(NamedTuple):
     """Whether frames of a sure blank were left out just before, shape = (S, N, 1), bool."""
     skipped: Tensor
     """Log probability of all frames left out, the same for every prefix; shape = (N, 1)."""
+    word: Tensor
+    """Random bits of each (place, unit) for keys, shape = (S, V), int64; 0 for the blank, so that
+    a prefix that stays keeps its key."""
 
 
 class _Beam(NamedTuple):
@@ -88,8 +91,11 @@ def _steps(rows: Tensor, lengths: Tensor, min_posterior: float, sure_blank: floa
         max=math.log(min_posterior) if min_posterior > 0 else -math.inf)
     unit = torch.where(real, rows, -math.inf)
     unit[:, :, BLANK] = -math.inf
-    return _Steps(blank, unit, torch.where(unit >= least, unit, -math.inf), paused[:, :, None],
-                  skipped[:, None])
+    start = torch.where(unit >= least, unit, -math.inf)
+    word = torch.randint(-2 ** 63, 2 ** 63 - 1, (len(frame), rows.shape[2]), device=rows.device,
+                         generator=torch.Generator(rows.device).manual_seed(0))
+    word[:, BLANK] = 0
+    return _Steps(blank, unit, start, paused[:, :, None], skipped[:, None], word)
 
 
 def _first_beam(utterances: int, width: int, start: int, device: torch.device) -> _Beam:
@@ -106,38 +112,44 @@ def _candidates(beam: _Beam, blank_row: Tensor, unit_row: Tensor, start_row: Ten
                 ) -> tuple[Tensor, Tensor]:
     """Log probabilities of the paths of all candidates: in blank, (N, K), and not, (N, K + K·V)."""
     # The place of each prefix's parent, the first of equals: not an empty one that looks like it.
-    has_parent, parent = (beam.parent_key[:, :, None] == beam.key[:, None, :]).byte().max(2)
-    has_parent = has_parent.bool()
+    found, parent = (beam.parent_key[:, :, None] == beam.key[:, None, :]).byte().max(2)
+    orphan = found == 0
     # A unit that repeats the parent's last one counts as another only after a blank.
     mass = torch.where(beam.last.gather(1, parent) == beam.last, beam.blank.gather(1, parent),
                        beam.either.gather(1, parent))
-    mass = torch.where(has_parent, mass, -math.inf)
+    mass.masked_fill_(orphan, -math.inf)
     stay = torch.logaddexp(beam.label, mass) + unit_row.gather(1, beam.last)
     extend = beam.either[:, :, None] + start_row[:, None, :]
     repeat = beam.blank + start_row.gather(1, beam.last)
     extend.scatter_(2, beam.last[:, :, None], repeat[:, :, None])
     # One that is in the beam has got its paths in `stay`; candidate (0, blank) is none anyway.
     extend = extend.flatten(1)
-    there = torch.where(has_parent, parent * start_row.shape[1] + beam.last, 0)
-    extend.scatter_(1, there, -math.inf)
+    there = parent * start_row.shape[1] + beam.last
+    extend.scatter_(1, there.masked_fill_(orphan, 0), -math.inf)
     return beam.either + blank_row, torch.cat([stay, extend], 1)
 
 
-def _select(totals: Tensor, width: int, threshold: float) -> Tensor:
-    """The best `width` candidates, if near the best, in their order; shape (N, K).
+def _select(totals: Tensor, ranks: Tensor, threshold: float) -> Tensor:
+    """The best candidates, if near the best, in their order; shape (N, K).
 
-    Of those that tie for the last places the first are taken. What is missing is a candidate
-    that has no mass: the first prefix with a blank.
+    Of those that tie for the last places the first are taken. Where there are too few, the rest is
+    a candidate that has no mass: the first prefix with a blank.
+
+    Parameters
+    ----------
+    totals : Tensor, shape = (N, K + K·V), float64
+    ranks : Tensor, shape = (N, K), int64
+        1 to K in each row.
     """
+    width = ranks.shape[1]
     best = totals.topk(width).values
     edge = best[:, -1:]
     above = (best > edge).sum(1, keepdim=True)
     tied = totals == edge
     kept = (totals > edge) | (tied & (tied.cumsum(1) <= width - above))
     kept &= totals > best[:, :1] - threshold
-    places = torch.arange(1, width + 1, device=totals.device).expand(len(totals), -1).contiguous()
-    chosen = torch.searchsorted(kept.cumsum(1), places)
-    return torch.where(chosen < totals.shape[1], chosen, width)
+    chosen = torch.searchsorted(kept.cumsum(1), ranks)
+    return chosen.masked_fill_(chosen == totals.shape[1], width)
 
 
 def _search(steps: _Steps, width: int, threshold: float, scorer: DeviceScorer
@@ -150,31 +162,29 @@ def _search(steps: _Steps, width: int, threshold: float, scorer: DeviceScorer
     place, unit = torch.arange(width, device=device), torch.arange(symbols, device=device)
     source_of = torch.cat([place, place.repeat_interleave(symbols)])
     unit_of = torch.cat([torch.full_like(place, BLANK), unit.repeat(width)])
-    words = torch.randint(-2 ** 63, 2 ** 63 - 1, (number, symbols), device=device,
-                          generator=torch.Generator(device).manual_seed(0))
-    words[:, BLANK] = 0  # so that who stays keeps its key
+    ranks = (place + 1).repeat(utterances, 1)
     for t in range(number):
         paused = steps.paused[t]
         beam = beam._replace(
             blank=torch.where(paused, beam.either, beam.blank),
-            label=torch.where(paused, -math.inf, beam.label))
+            label=beam.label.masked_fill(paused, -math.inf))
         blank, label = _candidates(beam, steps.blank[t], steps.unit[t], steps.start[t])
         state, gain = scorer.advance(beam.state)
         state = torch.cat([beam.state, state.expand(-1, -1, symbols).flatten(1)], 1)
         added = (beam.added[:, :, None] + gain).expand(-1, -1, symbols).flatten(1)
         added = torch.cat([beam.added, added], 1)
         either = torch.cat([torch.logaddexp(blank, label[:, :width]), label[:, width:]], 1)
-        chosen = _select(either + added, width, threshold)
+        chosen = _select(either + added, ranks, threshold)
         history[t] = chosen
         source, unit, stays = source_of[chosen], unit_of[chosen], chosen < width
         length, key = beam.length.gather(1, source), beam.key.gather(1, source)
         beam = _Beam(
-            blank=torch.where(stays, blank.gather(1, source), -math.inf),
+            blank=blank.gather(1, source).masked_fill_(~stays, -math.inf),
             label=label.gather(1, chosen),
             either=either.gather(1, chosen),
             last=torch.where(stays, beam.last.gather(1, source), unit),
             length=length + ~stays,
-            key=key ^ words[length, unit],
+            key=key ^ steps.word[length, unit],
             parent_key=torch.where(stays, beam.parent_key.gather(1, source), key),
             state=state.gather(1, chosen),
             added=added.gather(1, chosen))

@@ -68,6 +68,25 @@ def decode_posteriors(ids: Sequence[str], log_posteriors: Iterable[np.ndarray], 
     return ordered_map(decode, zip(ids, log_posteriors, strict=True), threads or cores())
 
 
+def decode_labellings(ids: Sequence[str],
+                      found: Iterable[tuple[np.ndarray, list[Labelling]]], units: Units,
+                      frame_shift: float, search: Search, threads: int | None = None
+                      ) -> Iterator[Hypothesis]:
+    """As `decode_posteriors`, of posteriors that a beam search has been through already.
+
+    Parameters
+    ----------
+    found : iterable of N (log_posteriors, labellings)
+        The labellings best first, as `beam_search` gives them.
+    """
+    def decode(item: tuple[str, tuple[np.ndarray, list[Labelling]]]) -> Hypothesis:
+        utterance, (log_posteriors, labellings) = item
+        return _decode(utterance, _checked(utterance, log_posteriors, len(units)), units,
+                       frame_shift, search, labellings)
+
+    return ordered_map(decode, zip(ids, found, strict=True), threads or cores())
+
+
 def _checked(utterance: str, log_posteriors: np.ndarray, symbols: int) -> np.ndarray:
     if log_posteriors.ndim != 2 or log_posteriors.shape[1] != symbols:
         raise AsrError(f"utterance {utterance}: posteriors of shape {log_posteriors.shape} do not "
@@ -83,7 +102,7 @@ def _checked(utterance: str, log_posteriors: np.ndarray, symbols: int) -> np.nda
 
 
 def _decode(utterance: str, log_posteriors: np.ndarray, units: Units, frame_shift: float,
-            search: Search) -> Hypothesis:
+            search: Search, found: list[Labelling] | None = None) -> Hypothesis:
     config, read = search.config, search.read or (lambda ids, _: units.decode(ids.tolist()))
     nbest: list[Alternative] = []
     score: float | None
@@ -91,8 +110,9 @@ def _decode(utterance: str, log_posteriors: np.ndarray, units: Units, frame_shif
         labels, path, score = greedy_search(log_posteriors)
         readings = np.zeros(len(labels) + 1, np.int32)
     else:
-        found = list(beam_search(log_posteriors, config.beam, config.threshold,
-                                 config.min_posterior, config.sure_blank, search.scorer))
+        if found is None:
+            found = list(beam_search(log_posteriors, config.beam, config.threshold,
+                                     config.min_posterior, config.sure_blank, search.scorer))
         best, path, score = _EMPTY, np.full(len(log_posteriors), -1, np.int32), None
         if found and found[0].score > -np.inf:
             best, score = found[0], found[0].score
