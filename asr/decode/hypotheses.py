@@ -73,6 +73,25 @@ def decode_posteriors(ids: Sequence[str], log_posteriors: Iterable[np.ndarray], 
     return ordered_map(decode, zip(ids, log_posteriors, strict=True), threads or cores())
 
 
+def decode_labellings(ids: Sequence[str],
+                      found: Iterable[tuple[np.ndarray, list[Labelling]]], units: Units,
+                      frame_shift: float, search: Search, threads: int | None = None
+                      ) -> Iterator[Hypothesis]:
+    """As `decode_posteriors`, of posteriors that a beam search has been through already.
+
+    Parameters
+    ----------
+    found : iterable of N (log_posteriors, labellings)
+        The labellings best first, as `beam_search` gives them.
+    """
+    def decode(item: tuple[str, tuple[np.ndarray, list[Labelling]]]) -> Hypothesis:
+        utterance, (log_posteriors, labellings) = item
+        return _decode(utterance, _checked(utterance, log_posteriors, len(units)), units,
+                       frame_shift, search, labellings)
+
+    return ordered_map(decode, zip(ids, found, strict=True), threads or cores())
+
+
 def _checked(utterance: str, log_posteriors: np.ndarray, symbols: int) -> np.ndarray:
     if log_posteriors.ndim != 2 or log_posteriors.shape[1] != symbols:
         raise AsrError(f"utterance {utterance}: posteriors of shape {log_posteriors.shape} do not "
@@ -88,7 +107,7 @@ def _checked(utterance: str, log_posteriors: np.ndarray, symbols: int) -> np.nda
 
 
 def _decode(utterance: str, log_posteriors: np.ndarray, units: Units, frame_shift: float,
-            search: Search) -> Hypothesis:
+            search: Search, found: list[Labelling] | None = None) -> Hypothesis:
     config, read = search.config, search.read or (lambda ids, _: units.decode(ids.tolist()))
     calibration = Calibration(*config.calibration)
     nbest: list[Alternative] = []
@@ -97,9 +116,10 @@ def _decode(utterance: str, log_posteriors: np.ndarray, units: Units, frame_shif
         labels, path, score = greedy_search(log_posteriors)
         readings = np.zeros(len(labels) + 1, np.int32)
     else:
-        scores = without_priors(log_posteriors, config.label_priors, config.prior_weight)
-        found = list(beam_search(scores, config.beam, config.threshold,
-                                 config.min_posterior, config.sure_blank, search.scorer))
+        if found is None:
+            scores = without_priors(log_posteriors, config.label_priors, config.prior_weight)
+            found = list(beam_search(scores, config.beam, config.threshold,
+                                     config.min_posterior, config.sure_blank, search.scorer))
         best, path, score = _EMPTY, np.full(len(log_posteriors), -1, np.int32), None
         if found and found[0].score > -np.inf:
             texts = _texts(found, units, read, len(found) if search.rescore else config.nbest)

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from asr.features.batch import FrameBatch, cut_batches
 from asr.features.store import Store
@@ -12,8 +13,8 @@ from asr.model.network import Network
 BATCH_FRAMES = 24_000  # feature frames at once: 4 minutes of speech
 
 
-def log_posteriors(network: Network, frames: Sequence[np.ndarray], statistics: np.ndarray
-                   ) -> list[np.ndarray]:
+def device_log_posteriors(network: Network, frames: Sequence[np.ndarray], statistics: np.ndarray
+                          ) -> list[Tensor]:
     """Run the network on one batch, in float32.
 
     Parameters
@@ -23,20 +24,26 @@ def log_posteriors(network: Network, frames: Sequence[np.ndarray], statistics: n
 
     Returns
     -------
-    list of N np.ndarray, shape = (T', V) each, float32
-        Natural logarithms; an utterance without frames gives shape (0, V).
+    list of N Tensor, shape = (T', V) each, float32
+        Natural logarithms, on the network's device; an utterance without frames gives shape (0, V).
     """
     device = next(network.parameters()).device
     spoken = [i for i, f in enumerate(frames) if len(f)]
-    results = [np.zeros((0, network.head.out_features), np.float32)] * len(frames)
+    results = [torch.zeros((0, network.head.out_features), device=device)] * len(frames)
     if spoken:
         batch = FrameBatch.of([frames[i] for i in spoken], statistics[spoken]).to(device)
         with torch.inference_mode():
-            posteriors = network(batch.x, batch.lengths, batch.statistics).cpu().numpy()
+            posteriors = network(batch.x, batch.lengths, batch.statistics)
         for column, i in enumerate(spoken):
             length = network.output_lengths(torch.tensor(len(frames[i])))
-            results[i] = np.ascontiguousarray(posteriors[:length, column])
+            results[i] = posteriors[:length, column].contiguous()
     return results
+
+
+def log_posteriors(network: Network, frames: Sequence[np.ndarray], statistics: np.ndarray
+                   ) -> list[np.ndarray]:
+    """As `device_log_posteriors`, in the processor's memory."""
+    return [rows.cpu().numpy() for rows in device_log_posteriors(network, frames, statistics)]
 
 
 def by_length(store: Store, indexes: Sequence[int]) -> list[int]:
@@ -51,13 +58,22 @@ def evenly(size: int, wanted: int) -> list[int]:
     return [i * size // wanted for i in range(wanted)]
 
 
-def store_log_posteriors(network: Network, store: Store, statistics: np.ndarray,
-                         indexes: Sequence[int]) -> Iterator[np.ndarray]:
-    """Yield the log posteriors of the entries `indexes` of a store, in that order.
+def store_batches(network: Network, store: Store, statistics: np.ndarray,
+                  indexes: Sequence[int]) -> Iterator[list[Tensor]]:
+    """Yield the log posteriors of the entries `indexes` of a store, in that order, in batches.
+
+    They are those of `device_log_posteriors`.
 
     Parameters
     ----------
     statistics : np.ndarray, shape = (len(store), 2, F), float32
     """
     for batch in cut_batches(indexes, store.lengths, BATCH_FRAMES):
-        yield from log_posteriors(network, [store.frames(i) for i in batch], statistics[batch])
+        yield device_log_posteriors(network, [store.frames(i) for i in batch], statistics[batch])
+
+
+def store_log_posteriors(network: Network, store: Store, statistics: np.ndarray,
+                         indexes: Sequence[int]) -> Iterator[np.ndarray]:
+    """As `store_batches`, one by one and in the processor's memory."""
+    for batch in store_batches(network, store, statistics, indexes):
+        yield from (rows.cpu().numpy() for rows in batch)
