@@ -98,10 +98,13 @@ def lm_search(model: NgramModel, units: "Units", path: Path,
     Raises
     ------
     AsrError
-        See `WordSearch`; or hotwords are given with a model of characters.
+        See `WordSearch`; or a model of characters is given with hotwords, or for other units.
     """
     if WORD_BOUNDARY not in model.index or any(len(w) > 1 for w in model.words[len(SPECIAL):]):
         return WordSearch(model, units, path, hotwords)
+    if any(len(symbol) > 1 for symbol in units.symbols[1:]):
+        raise AsrError(f"{path}: a model of characters, but the network's units are others "
+                       f"({_some(units)})")
     if hotwords:
         raise AsrError(f"{path}: a model of characters, with which there can be no hotwords")
     return CharacterSearch(model, units)

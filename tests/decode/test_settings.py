@@ -11,6 +11,7 @@ from asr.decode.settings import SearchRequest, prepare_search
 from asr.errors import AsrError
 from asr.lm.binary import save_lm
 from asr.lm.ngram import SPECIAL, UNKNOWN, Level, NgramModel
+from asr.text.bpe import BpeUnits
 from asr.text.units import CharacterUnits
 
 
@@ -146,6 +147,9 @@ def test_a_model_of_characters_is_told_by_its_words(bundle, tmp_path):
     assert search.scorer.bonus == 0.75
     with pytest.raises(AsrError, match="no hotwords"):
         prepare_search(bundle, SearchRequest({"hotwords": {"A": 1.0}}, lm))
+    bundle.units = BpeUnits.from_texts(["AB ABBA"], 20)
+    with pytest.raises(AsrError, match="the network's units are others"):
+        prepare_search(bundle, SearchRequest({}, lm))
 
 
 def bundle_words(bundle, *words):
