@@ -2,9 +2,9 @@
 """Time beam search in tensors, batch by batch, and the compiled search of the same posteriors.
 
 Posteriors are made up, like a trained network's: spikes of one or two frames with blanks between,
-one in ten of them doubtful. The pruning is the default one. The compiled search
-runs on one core and on all. Both are without a language model, words and times; what a batch's
-row counts includes reading the labellings off on the CPU.
+one in ten of them doubtful; 29 units, frames of 20 ms. The pruning is the default one. The compiled
+search runs on one core and on all. Both are without a language model, words and times; the time of
+a batch includes reading the labellings off on the CPU.
 
     python tools/bench_device_beam.py [--device cuda] [--batches 1 8 32 128] [--beams 16 100]
 """
@@ -21,27 +21,27 @@ from asr.decode.config import DecodeConfig
 from asr.decode.device_beam import device_beam_search
 from asr.parallel import cores, ordered_map
 
+UNITS = 29
 FRAME_SHIFT = 0.02
-SYMBOLS = 29
 
 
 def made_up(frames: int, rng: np.random.Generator) -> np.ndarray:
-    """Log posteriors, shape (frames, SYMBOLS)."""
+    """Log posteriors, shape (frames, UNITS)."""
     starts = np.sort(rng.choice(frames // 3, frames // 4, replace=False)) * 3
-    labels = rng.integers(1, SYMBOLS, len(starts))
-    logits = rng.normal(0, 1.5, (frames, SYMBOLS))
+    labels = rng.integers(1, UNITS, len(starts))
+    logits = rng.normal(0, 1.5, (frames, UNITS))
     target = np.zeros(frames, int)
     target[starts] = labels
     lasting = rng.random(len(starts)) < 0.3
     target[starts[lasting] + 1] = labels[lasting]
     logits[np.arange(frames), target] += 10
     doubtful = starts[rng.random(len(starts)) < 0.1]
-    logits[doubtful, rng.integers(0, SYMBOLS, len(doubtful))] += 10
+    logits[doubtful, rng.integers(0, UNITS, len(doubtful))] += 10
     logits -= np.log(np.exp(logits).sum(axis=1, keepdims=True))
     return logits.astype(np.float32)
 
 
-def seconds(work, repeats: int = 3) -> float:
+def seconds(work, repeats: int) -> float:
     """The best of some runs, which other programs have disturbed least."""
     times = []
     for _ in range(repeats):
@@ -68,7 +68,7 @@ def main() -> None:
     there = [torch.from_numpy(rows).to(options.device) for rows in posteriors]
     name = (torch.cuda.get_device_name(options.device) if options.device.startswith("cuda")
             else options.device)
-    print(f"utterances of {options.frames * FRAME_SHIFT:.0f} s, {SYMBOLS} units; tensors on "
+    print(f"utterances of {options.frames * FRAME_SHIFT:.0f} s, {UNITS} units; tensors on "
           f"{name}, {cores()} cores\n{'':32}{'ms/utt':>10}{'RTF':>12}")
 
     def row(title: str, utterances: int, duration: float) -> None:
