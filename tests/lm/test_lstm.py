@@ -208,8 +208,9 @@ def test_files_that_are_none(saved, tmp_path):
         refused(saved, "damaged")
     saved.write_bytes(b"\xff" * len(content))
     refused(saved, "damaged")
-    save_file({"a": torch.zeros(3)}, saved)
-    refused(saved, "not written as `asr LSTM language model 1`")
+    for metadata in (None, {"description": "3"}):
+        save_file({"a": torch.zeros(3)}, saved, metadata)
+        refused(saved, "not written as `asr LSTM language model 1`")
 
 
 def rewrite(path, tensors=None, **description):
@@ -234,6 +235,7 @@ def rewrite(path, tensors=None, **description):
     ({}, {"model": DEEP.model_dump() | {"units": 1 << 14}}, "65536"),
     ({}, {"model": DEEP.model_dump() | {"units": 1 << 30}}, r"`model\.units`"),
     ({}, {"model": 3}, "`model`"),
+    ({}, {"format": "asr LSTM language model 2"}, "not written as"),
     ({}, {"units": "bpe"}, "damaged"),
     ({}, {"code": "import os"}, "unknown key `code`"),
 ])
