@@ -206,8 +206,8 @@ class Perplexity(NamedTuple):
         return float(np.exp(-total / (self.words + self.sentences)))
 
 
-def perplexity(model: LanguageModel, texts: Iterable[str]) -> tuple[Perplexity, Counter[str]]:
-    """Measure a model on sentences; also counts the unknown words.
+def words_of(texts: Iterable[str]) -> list[list[str]]:
+    """The words of sentences to measure on, without empty ones.
 
     Raises
     ------
@@ -223,6 +223,12 @@ def perplexity(model: LanguageModel, texts: Iterable[str]) -> tuple[Perplexity, 
             spoken.append(sentence)
     if not spoken:
         raise AsrError("no text to measure perplexity on")
+    return spoken
+
+
+def perplexity(model: LanguageModel, texts: Iterable[str]) -> tuple[Perplexity, Counter[str]]:
+    """Measure a model on sentences, see `words_of`; also counts the unknown words."""
+    spoken = words_of(texts)
     unknown: Counter[str] = Counter()
     known_log = unknown_log = 0.0
     for sentence, scores in zip(spoken, model.word_scores(spoken), strict=True):

@@ -28,6 +28,7 @@ from asr.lm.vocabulary import BOUNDARY, Kind, Vocabulary
 from asr.randomness import generator
 
 FORMAT = "asr LSTM language model 1"
+_METADATA = "description"  # one entry: safetensors writes several in any order
 _VOCABULARY = "vocabulary"  # name of its content among the tensors
 _BATCH = 8192  # units that are scored at once, padding included
 _STEPS = 1024  # units of a sentence at once: a long one is gone through in stretches
@@ -54,11 +55,10 @@ class LstmModel:
         """
         try:
             with safe_open(path, framework="pt") as file:
-                metadata = file.metadata() or {}
-                if metadata.get("format") != FORMAT:
+                values = json.loads((file.metadata() or {}).get(_METADATA, "{}"))
+                if not isinstance(values, dict) or values.get("format") != FORMAT:
                     raise AsrError(f"{path}: not written as `{FORMAT}`; make one with asr lm train")
-                description = parse_config(_Description, json.loads(metadata["description"]),
-                                           str(path))
+                description = parse_config(_Description, values, str(path))
                 with torch.device("meta"):  # shapes only: memory is taken once the file fits them
                     network = LstmNetwork(description.model, description.symbols)
                 _check_shapes(path, file, network)
@@ -69,7 +69,7 @@ class LstmModel:
                 weights = {name: file.get_tensor(name) for name in network.state_dict()}
         except FileNotFoundError:
             raise AsrError(f"{path}: no such file") from None
-        except (SafetensorError, OSError, KeyError, ValueError, RuntimeError) as error:
+        except (SafetensorError, OSError, ValueError, RuntimeError) as error:
             raise AsrError(f"{path}: damaged ({str(error).splitlines()[0]}); make it again with "
                            "asr lm train") from None
         if not all(torch.isfinite(tensor).all() for tensor in weights.values()):
@@ -193,12 +193,13 @@ def save_lstm(path: Path, vocabulary: Vocabulary, config: LstmConfig,
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
     with atomic_write(path, binary=True) as file:
         file.write(save(tensors | {_VOCABULARY: content},
-                        {"format": FORMAT, "description": description.model_dump_json()}))
+                        {_METADATA: description.model_dump_json()}))
 
 
 class _Description(Config):
     """What a file says of itself."""
 
+    format: str = FORMAT
     asr_version: str = __version__
     """Version that wrote it."""
     units: Kind

@@ -52,14 +52,15 @@ class LstmNetwork(nn.Module):
 
     def __init__(self, config: LstmConfig, symbols: int) -> None:
         super().__init__()
-        self.embedding = nn.Embedding(symbols, config.embedding)
+        # No nn.Embedding: its own initial values cost seconds of imports on the meta device.
+        self.embedding = nn.Parameter(torch.empty(symbols, config.embedding))
         layers = [nn.LSTM(a, b) for a, b in itertools.pairwise(config.widths)]
         self.layers = nn.ModuleList(layers)
         self.output = None if config.tied else nn.Parameter(torch.empty(symbols, config.units))
         self.bias = nn.Parameter(torch.zeros(symbols))
         for layer in layers:
             initialise(layer, config.units)
-        for matrix in (self.embedding.weight, self.output):
+        for matrix in (self.embedding, self.output):
             if matrix is not None:
                 nn.init.uniform_(matrix, -0.1, 0.1)  # Zaremba et al. 2014
 
@@ -83,7 +84,7 @@ class LstmNetwork(nn.Module):
         hidden : Tensor, shape = (T, N, units)
         state : State
         """
-        x = self.embedding(units)
+        x = F.embedding(units, self.embedding)
         after: State = []
         if dropout is not None:
             x = x * dropout[0]
@@ -96,5 +97,5 @@ class LstmNetwork(nn.Module):
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Shape (…, units) → (…, V): log probabilities of the next unit, but for a constant."""
-        weight = self.embedding.weight if self.output is None else self.output
+        weight = self.embedding if self.output is None else self.output
         return F.linear(hidden, weight, self.bias)

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from asr.config import Config
 from asr.errors import AsrError
-from asr.lm.build import perplexity, tokenise
+from asr.lm.build import perplexity, tokenise, words_of
 from asr.lm.lstm import LstmModel, save_lstm
 from asr.lm.lstm_data import Corpus, UnitBatch, dropout_factors
 from asr.lm.lstm_network import LstmConfig, LstmNetwork
@@ -86,14 +86,13 @@ def train_lstm(texts: Sequence[Path], output: Path, development: Sequence[str],
     Raises
     ------
     AsrError
-        See `tokenise`, `Vocabulary.from_counts` and `LstmTrainer`; `development` has no words.
+        See `words_of`, `tokenise`, `Vocabulary.from_counts` and `LstmTrainer`.
     """
     checkpoint = checkpoint_of(output)
     if checkpoint.exists() and not resume:
         raise AsrError(f"{checkpoint}: a training of {output.name} is there already; go on with "
                        "--resume, or name another output")
-    if not any(sentence.split() for sentence in development):
-        raise AsrError("no text to measure perplexity on in the development set")
+    words_of(development)  # its faults are told now, not after the first epoch
     keep_freed_memory()
     tokens, words = tokenise(texts)
     counts = np.bincount(tokens, minlength=len(SPECIAL) + len(words))[len(SPECIAL):]

@@ -45,13 +45,13 @@ def step_by_step(network, units):
     """Log probability of each unit and of the boundary after them (Hochreiter and Schmidhuber
     1997, with the forget gates of Gers et al. 2000), in float64."""
     weights = {name: tensor.double().numpy() for name, tensor in network.state_dict().items()}
-    output = weights.get("output", weights["embedding.weight"])
+    output = weights.get("output", weights["embedding"])
     depth = len(network.layers)
     width = network.layers[0].hidden_size
     h, c = np.zeros((depth, width)), np.zeros((depth, width))
     scores = []
     for before, unit in itertools.pairwise([0, *units, 0]):
-        x = weights["embedding.weight"][before]
+        x = weights["embedding"][before]
         for i in range(depth):
             gates = sum(weights[f"layers.{i}.weight_{kind}_l0"] @ value
                         + weights[f"layers.{i}.bias_{kind}_l0"]
@@ -208,8 +208,9 @@ def test_files_that_are_none(saved, tmp_path):
         refused(saved, "damaged")
     saved.write_bytes(b"\xff" * len(content))
     refused(saved, "damaged")
-    save_file({"a": torch.zeros(3)}, saved)
-    refused(saved, "not written as `asr LSTM language model 1`")
+    for metadata in (None, {"description": "3"}):
+        save_file({"a": torch.zeros(3)}, saved, metadata)
+        refused(saved, "not written as `asr LSTM language model 1`")
 
 
 def rewrite(path, tensors=None, **description):
@@ -234,6 +235,7 @@ def rewrite(path, tensors=None, **description):
     ({}, {"model": DEEP.model_dump() | {"units": 1 << 14}}, "65536"),
     ({}, {"model": DEEP.model_dump() | {"units": 1 << 30}}, r"`model\.units`"),
     ({}, {"model": 3}, "`model`"),
+    ({}, {"format": "asr LSTM language model 2"}, "not written as"),
     ({}, {"units": "bpe"}, "damaged"),
     ({}, {"code": "import os"}, "unknown key `code`"),
 ])
