@@ -34,7 +34,8 @@ class DecodeConfig(Config):
     """The LSTM language model's share, where there is one: of a text's log probability by the other
     so much is replaced by its own when the final beam is sorted again."""
     prior_weight: float = Field(0.0, ge=0, le=2)
-    """How much of the label priors is taken off the log posteriors."""
+    """How much of the label priors is taken off the log posteriors; without a language model,
+    nothing."""
     label_priors: list[float] = Field(default_factory=list)
     """Mean posterior of each unit on speech (`asr tune decode` measures it); empty: not known."""
     calibration: tuple[float, float] = (1.0, 0.0)

@@ -72,10 +72,10 @@ def prepare_search(bundle: "Bundle", request: SearchRequest | None = None) -> Se
         words = lm_search(load_lm(path), bundle.units, path, hotwords)
     elif hotwords:
         words = WordSearch(_no_model(), bundle.units, None, hotwords)
-        config = config.model_copy(update={"lm_weight": 0.0, "word_bonus": 0.0,
+        config = config.model_copy(update={"lm_weight": 0.0, "word_bonus": 0.0, "prior_weight": 0.0,
                                            "unknown_score": 0.0, "open_vocabulary": True})
     else:
-        return Search(config)
+        return Search(config.model_copy(update={"prior_weight": 0.0}))
     search = words.search(config)
     if lstm is None or config.rescore_weight == 0:
         return search

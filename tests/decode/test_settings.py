@@ -63,6 +63,14 @@ def test_settings_out_of_range(bundle, changes, said):
         prepare_search(bundle, SearchRequest(changes))
 
 
+def test_priors_stay_where_no_model_takes_their_place(bundle):
+    priors = {"prior_weight": 0.5, "label_priors": [0.2] * 5}
+    weights = [prepare_search(bundle, SearchRequest(priors | more, without_lm=without)
+                              ).config.prior_weight
+               for more, without in (({}, False), ({}, True), ({"hotwords": {"A": 1.0}}, True))]
+    assert weights == [0.5, 0, 0]
+
+
 def test_priors_of_other_units(bundle):
     with pytest.raises(AsrError, match=r"2 label_priors for 5 units"):
         prepare_search(bundle, SearchRequest({"label_priors": [0.5, 0.5]}))
