@@ -49,9 +49,11 @@ class Corpus:
         self.words = np.diff(np.flatnonzero(tokens == END), prepend=-1) - 2
         """Words of each sentence, shape (N,)."""
 
-    def fingerprint(self) -> str:
+    def fingerprint(self, development: Sequence[str]) -> str:
         """16 hex digits that change with the data: a resumed training must find the same."""
-        return hashlib.sha256(self.units.data).hexdigest()[:16]
+        digest = hashlib.sha256(self.units.data)
+        digest.update("\n".join(development).encode())
+        return digest.hexdigest()[:16]
 
     def plan(self, seed: int, epoch: int, epoch_sentences: int, batch_units: int
              ) -> list[list[int]]:

@@ -135,6 +135,7 @@ class LstmTrainer:
         self.config = config
         self.model = model
         self.corpus = corpus
+        self.data = corpus.fingerprint(development)
         self.development = development
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.network = model.network.to(self.device)
@@ -249,7 +250,7 @@ class LstmTrainer:
             return
         best = min(self.history, key=lambda record: record["dev_perplexity"])
         save_lstm(self.output, self.model.vocabulary, self.config.model, self.best, {
-            "training data": self.corpus.fingerprint(),
+            "training data": self.data,
             "training": self.config.model_dump(mode="json"),
             "torch": torch.__version__,
             "epoch": best["epoch"], "dev_perplexity": best["dev_perplexity"]})
@@ -257,7 +258,7 @@ class LstmTrainer:
     def _save(self) -> None:
         save_checkpoint(checkpoint_of(self.output), {
             "config": self.config.model_dump(),
-            "data": self.corpus.fingerprint(),
+            "data": self.data,
             "network": self.network.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "epoch": self.epoch, "position": self.position,
@@ -274,7 +275,7 @@ class LstmTrainer:
         """
         path = checkpoint_of(self.output)
         state = load_checkpoint(path)
-        check_resumable(path, state, self.config.model_dump(), self.corpus.fingerprint())
+        check_resumable(path, state, self.config.model_dump(), self.data)
         self.network.load_state_dict(state["network"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.epoch, self.position = state["epoch"], state["position"]

@@ -201,6 +201,8 @@ def test_a_training_is_neither_overwritten_nor_mixed(text, tmp_path):
         train_lstm([text], output, SENTENCES, config("epochs=1"), False)
     with pytest.raises(AsrError, match="epochs=1, not 2"):
         train_lstm([text], output, SENTENCES, config("epochs=2"), True)
+    with pytest.raises(AsrError, match="other training data"):
+        train_lstm([text], output, SENTENCES[1:], config("epochs=1"), True)
     text.write_text("a cat\n")
     with pytest.raises(AsrError, match="other training data"):
         train_lstm([text], output, SENTENCES, config("epochs=1"), True)
