@@ -4,6 +4,7 @@ import numpy as np
 
 from asr.features.config import FeatureConfig
 from asr.features.store import Entry, write_store
+from asr.lm.ngram import SPECIAL, Level, NgramModel
 
 WORDS = ["one", "two", "three", "four", "five", "six", "ten"]
 FEATURES = FeatureConfig(mels=12)
@@ -25,6 +26,15 @@ def write_speech(path, count, seed, texts=None, speeds=(1.0,)):
         (Entry(id=f"{seed}-{i}", text=text, speaker=f"s{i % 3}", speed=speed), speak(text, random))
         for i, text in enumerate(texts) for speed in speeds])
     return path
+
+
+def unigrams(*words, log_prob=-2.0):
+    """A model in which every word, <unk> and the end have the same log probability, or those given.
+    """
+    names = [*SPECIAL, *words]
+    return NgramModel(names, [Level(
+        np.zeros(len(names), np.int32), np.arange(len(names), dtype=np.int32),
+        np.broadcast_to(np.float32(log_prob), len(names)), np.zeros(len(names), np.float32))])
 
 
 TINY = ["seed=5", "model.layers=1", "model.units=24", "model.channels=4", "batch_seconds=6",

@@ -1,5 +1,6 @@
 """Posteriors to hypotheses: text, N-best list, word times and confidences."""
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -107,7 +108,7 @@ def _checked(utterance: str, log_posteriors: np.ndarray, symbols: int) -> np.nda
 
 
 def _decode(utterance: str, log_posteriors: np.ndarray, units: Units, frame_shift: float,
-            search: Search, found: list[Labelling] | None = None) -> Hypothesis:
+            search: Search, found: Iterable[Labelling] | None = None) -> Hypothesis:
     config, read = search.config, search.read or (lambda ids, _: units.decode(ids.tolist()))
     calibration = Calibration(*config.calibration)
     nbest: list[Alternative] = []
@@ -118,19 +119,23 @@ def _decode(utterance: str, log_posteriors: np.ndarray, units: Units, frame_shif
     else:
         if found is None:
             scores = without_priors(log_posteriors, config.label_priors, config.prior_weight)
-            found = list(beam_search(scores, config.beam, config.threshold,
-                                     config.min_posterior, config.sure_blank, search.scorer))
+            found = beam_search(scores, config.beam, config.threshold, config.min_posterior,
+                                config.sure_blank, search.scorer)
+        rest = iter(found)
+        first = next(rest, None)
         best, path, score = _EMPTY, np.full(len(log_posteriors), -1, np.int32), None
-        if found and found[0].score > -np.inf:
-            texts = _texts(found, units, read, len(found) if search.rescore else config.nbest)
+        if first is not None and first.score > -np.inf:
+            # Not a list: each labelling takes time to read off the beam.
+            texts = _texts(itertools.chain([first], rest), units, read,
+                           None if search.rescore else config.nbest)
             if search.rescore:
                 texts = _rescored(texts, search.rescore, config.lm_weight * config.rescore_weight)
             best = next(iter(texts.values()))
             score, path = best.score, align(log_posteriors, best.labels)
             nbest = [Alternative(text=text, score=labelling.score, lm=labelling.added)
                      for text, labelling in texts.items()][:config.nbest if config.nbest > 1 else 0]
-        elif found:
-            best, path = _whole_words(found, log_posteriors, units)
+        elif first is not None:
+            best, path = _whole_words([first, *rest], log_posteriors, units)
         labels, readings = best.labels, best.readings
     spans = unit_spans(log_posteriors, labels, path)
     words = [Word(text=read(labels[first:end], int(readings[end])),
@@ -176,9 +181,9 @@ def _whole_words(found: list[Labelling], log_posteriors: np.ndarray, units: Unit
             np.where(path < whole, path, np.int32(-1)))
 
 
-def _texts(labellings: Sequence[Labelling], units: Units, read: Callable[[np.ndarray, int], str],
-           number: int) -> dict[str, Labelling]:
-    """The first texts that differ, each with the best labelling that has it."""
+def _texts(labellings: Iterable[Labelling], units: Units, read: Callable[[np.ndarray, int], str],
+           number: int | None) -> dict[str, Labelling]:
+    """The first `number` texts that differ, or all, each with the best labelling that has it."""
     texts: dict[str, Labelling] = {}
     for labelling in labellings:
         if labelling.score == -np.inf:

@@ -53,13 +53,11 @@ class Lexicon(NamedTuple):
                    np.append(0, np.cumsum(np.bincount(at, minlength=nodes))).astype(np.int32),
                    np.array(words, np.int32)[order][by_node])
 
-    def find(self, spelling: Sequence[int]) -> np.ndarray:
-        """Numbers of the words with this spelling."""
-        node = ROOT
-        for unit in spelling:
-            node = find_word(self.unit, self.first_child[node], self.first_child[node + 1], unit)
-            if node == NONE:
-                return self.words[:0]
+    def find(self, spelling: np.ndarray) -> np.ndarray:
+        """Numbers of the words with this spelling (int32)."""
+        node = _descend(self.unit, self.first_child, spelling)
+        if node == NONE:
+            return self.words[:0]
         return self.words[self.first_word[node]:self.first_word[node + 1]]
 
     def spread(self, values: np.ndarray) -> np.ndarray:
@@ -79,6 +77,17 @@ class Lexicon(NamedTuple):
         highest[ends] = np.maximum.reduceat(values[self.words], self.first_word[ends])
         _raise_parents(self.parent, highest)
         return highest
+
+
+@njit(nogil=True, cache=True)
+def _descend(unit: np.ndarray, first_child: np.ndarray, spelling: np.ndarray) -> int:
+    """The node of a spelling, or `NONE`."""
+    node = ROOT
+    for each in spelling:
+        node = find_word(unit, first_child[node], first_child[node + 1], each)
+        if node == NONE:
+            break
+    return node
 
 
 @njit(nogil=True, cache=True)

@@ -79,9 +79,7 @@ def prepare_search(bundle: "Bundle", request: SearchRequest | None = None) -> Se
     search = words.search(config)
     if lstm is None or config.rescore_weight == 0:
         return search
-    from asr.lm.lstm import LstmModel  # needs torch, unlike all else here
-
-    return search._replace(rescore=rescorer(words, LstmModel.load(lstm).score))
+    return search._replace(rescore=rescorer(words, lstm))
 
 
 def _no_model() -> NgramModel:
@@ -203,8 +201,10 @@ class WordSearch:
 
     def read(self, spelling: np.ndarray, reading: int) -> str:
         """The word with these units; of those that are spelt alike the one of this reading."""
-        numbers = self.lexicon.find(spelling.tolist())
-        return self.words[numbers[reading]] if len(numbers) else self.units.decode(spelling)
+        numbers = self.lexicon.find(spelling)
+        if not len(numbers):
+            return self.units.decode(spelling.tolist())
+        return self.words[numbers[reading]]
 
 
 def _some(units: "Units") -> str:
@@ -214,7 +214,15 @@ def _some(units: "Units") -> str:
 LmSearch = WordSearch | CharacterSearch
 
 
-def rescorer(words: LmSearch, score: Callable[[Sequence[str]], np.ndarray]
-             ) -> Callable[[Sequence[str]], np.ndarray]:
-    """What `Search.rescore` is to be, with the log probabilities of a second model."""
+def rescorer(words: LmSearch, lstm: Path) -> Callable[[Sequence[str]], np.ndarray]:
+    """What `Search.rescore` is to be, with an LSTM language model.
+
+    Raises
+    ------
+    AsrError
+        See `LstmModel.load`.
+    """
+    from asr.lm.lstm import LstmModel  # needs torch, unlike all else here
+
+    score = LstmModel.load(lstm).score
     return lambda texts: score(texts) - [words.log_prob(text) for text in texts]

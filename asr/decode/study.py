@@ -79,7 +79,9 @@ def _open_study(folder: Path, files: Sequence[Path], ids: Sequence[str], start: 
         (folder / "study.db").open("ab").close()
     except OSError as error:
         raise cannot_write(folder / "study.db", error) from error
-    fixed = start.model_dump_json(exclude=set(RANGES))
+    # Nor does it matter what is chosen after the weights, or follows from files and utterances.
+    other = {*RANGES, "rescore_weight", "label_priors", "calibration"}
+    fixed = start.model_dump_json(exclude=other)
     digest = hashlib.sha256("\n".join([*map(sha256, files), fixed, *ids]).encode())
     try:
         return optuna.create_study(storage=f"sqlite:///{folder.resolve() / 'study.db'}",

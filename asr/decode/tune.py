@@ -55,11 +55,7 @@ def tune_decoding(bundle_folder: Path, store_folder: Path, lm: Path | None, lstm
     words = lm_search(model, bundle.units, path)
     content = path.read_bytes() if path.suffix == ".lm" else lm_bytes(model)
     lstm = lstm or bundle.lstm
-    second = None
-    if lstm is not None:
-        from asr.lm.lstm import LstmModel
-
-        second = rescorer(words, LstmModel.load(lstm).score)
+    second = None if lstm is None else _remembering(rescorer(words, lstm))
     # To see now rather than after the work whether the bundle can be written.
     set_decoding(bundle_folder, bundle.config.decoding, _content(bundle.lm),
                  _content(bundle.lstm), {})
@@ -130,6 +126,19 @@ def _shared(material: Material, search: Search,
         log(f"  rescore_weight {share:.1f}: WER {100 * errors[-1]:.2f} %")
     best = int(np.argmin(errors))
     return config.model_copy(update={"rescore_weight": _SHARES[best]}), errors[best]
+
+
+def _remembering(second: Callable[[Sequence[str]], np.ndarray]
+                 ) -> Callable[[Sequence[str]], np.ndarray]:
+    """The same, asked once about each text: an LSTM is slower than all else here."""
+    known: dict[str, float] = {}
+
+    def gains(texts: Sequence[str]) -> np.ndarray:
+        new = [text for text in texts if text not in known]
+        if new:
+            known.update(zip(new, second(new), strict=True))
+        return np.array([known[text] for text in texts])
+    return gains
 
 
 def _content(path: Path | None) -> bytes | None:

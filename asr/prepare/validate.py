@@ -14,7 +14,7 @@ from asr.manifest import Utterance, parse_record
 from asr.parallel import cores, ordered_map
 from asr.progress import track
 from asr.text.normalise import normaliser as find_normaliser
-from asr.text.units import WORD_BOUNDARY, CharacterUnits, frames_needed
+from asr.text.units import CharacterUnits, frames_needed
 
 _TOLERANCE = 0.01  # seconds (a frame) that a manifest may be short of its file
 
@@ -106,7 +106,7 @@ def _text_faults(text: str, units: CharacterUnits | None, normalise: Callable[[s
     if units is None:
         odd = {c for c in text if not (c.isalpha() or c in "' ")}
     else:
-        odd = set(text) - (set(units.symbols) - {WORD_BOUNDARY} | {" "})
+        odd = set(text) - set(units.spellable(text))
     if not text.strip():
         yield "text", "the text is empty"
     elif odd:

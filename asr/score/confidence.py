@@ -5,8 +5,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from asr.score.align import align
-
 BINS = 15
 _SURE = 1e-6  # no confidence is nearer to 0 or 1: its log odds stay finite
 _STEPS = 50
@@ -38,6 +36,8 @@ class Calibration(NamedTuple):
 def word_confidences(utterances: Iterable[tuple[Sequence[str], Sequence[str], Sequence[float]]]
                      ) -> WordConfidences:
     """Align utterances, given as reference words, hypothesis words and the latter's confidences."""
+    from asr.score.align import align  # loads rapidfuzz, which decoding can start without
+
     correct = []
     confidence: list[float] = []
     for reference, hypothesis, confidences in utterances:

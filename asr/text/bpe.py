@@ -5,27 +5,32 @@ import io
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 
 from asr.errors import AsrError
 from asr.files import atomic_write
-from asr.text.units import BEGINNING, BLANK, INSIDE
+from asr.text.units import BEGINNING, BLANK, INSIDE, text_of
 
 _SPACE = "▁"  # sentencepiece's, at the beginning of a word's first piece
 _LARGEST = 1 << 24  # bytes of a model's file
+
+
+def _sentencepiece() -> ModuleType:
+    if importlib.util.find_spec("sentencepiece") is None:
+        raise AsrError("BPE units need sentencepiece: pip install 'asr[bpe]'")
+    import sentencepiece
+
+    return sentencepiece
 
 
 class BpeUnits:
     """Pieces of words, see `asr.text.units.Units`; sentencepiece's <unk> is the blank."""
 
     def __init__(self, model: bytes) -> None:
-        if importlib.util.find_spec("sentencepiece") is None:
-            raise AsrError("BPE units need sentencepiece: pip install 'asr[bpe]'")
-        import sentencepiece
-
         self.model = model
-        self._pieces = sentencepiece.SentencePieceProcessor(model_proto=model)
+        self._pieces = _sentencepiece().SentencePieceProcessor(model_proto=model)
         self.symbols = ["<blank>", *(self._pieces.id_to_piece(i)
                                      for i in range(1, self._pieces.get_piece_size()))]
         self.parts = np.array([BEGINNING if s.startswith(_SPACE) else INSIDE
@@ -50,16 +55,13 @@ class BpeUnits:
         AsrError
             sentencepiece is not there, or `size` is less than the number of characters.
         """
-        if importlib.util.find_spec("sentencepiece") is None:
-            raise AsrError("BPE units need sentencepiece: pip install 'asr[bpe]'")
-        import sentencepiece
-
+        learn = _sentencepiece().SentencePieceTrainer.train
         least = len(set().union(*map(set, counts))) + 2  # and blank and space
         if size < least:
             raise AsrError(f"{size} BPE units are fewer than the {least} that blank, space and "
                            "single characters need")
         model = io.BytesIO()
-        sentencepiece.SentencePieceTrainer.train(
+        learn(
             sentence_iterator=(f"{word}\t{count}" for word, count in sorted(counts.items())),
             input_format="tsv", model_writer=model, vocab_size=size, model_type="bpe",
             normalization_rule_name="identity", character_coverage=1.0, bos_id=-1, eos_id=-1,
@@ -105,8 +107,7 @@ class BpeUnits:
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of a sequence of indices; blanks are skipped, spaces are folded."""
-        text = "".join(self.symbols[i] for i in ids if i != BLANK)
-        return " ".join(text.replace(_SPACE, " ").split())
+        return text_of(self.symbols, ids, _SPACE)
 
     def spellings(self, word: str) -> list[list[int]]:
         """The pieces that `encode` makes of the word, if it can."""

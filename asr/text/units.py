@@ -1,7 +1,7 @@
 """Units: what the network's outputs stand for. Index 0 is CTC's blank."""
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -46,6 +46,12 @@ class Units(Protocol):
 def parts_of(symbols: Iterable[str]) -> np.ndarray:
     """`Units.parts` of units with one between words."""
     return np.array([BETWEEN if s == WORD_BOUNDARY else INSIDE for s in symbols], np.int8)
+
+
+def text_of(symbols: Sequence[str], ids: Iterable[int], space: str) -> str:
+    """Symbols in a row, blanks left out, with spaces where `space` is, which are folded."""
+    text = "".join(symbols[i] for i in ids if i != BLANK)
+    return " ".join(text.replace(space, " ").split())
 
 
 class CharacterUnits:
@@ -96,8 +102,7 @@ class CharacterUnits:
 
     def decode(self, ids: Iterable[int]) -> str:
         """The text of a sequence of indices; blanks are skipped, spaces are folded."""
-        text = "".join(self.symbols[i] for i in ids if i != BLANK)
-        return " ".join(text.replace(WORD_BOUNDARY, " ").split())
+        return text_of(self.symbols, ids, WORD_BOUNDARY)
 
     def spellings(self, word: str) -> list[list[int]]:
         """The word's characters, if all are units."""

@@ -3,16 +3,17 @@ import math
 import numpy as np
 import pytest
 from ctc_reference import peaky_posteriors, random_posteriors
+from dummies import unigrams
 from hypothesis import given
 from hypothesis import strategies as st
 
 from asr.config import parse_config
+from asr.decode.beam import beam_search
 from asr.decode.config import DecodeConfig
 from asr.decode.hypotheses import Search, decode_posteriors, without_priors
 from asr.decode.scorer import NO_SCORER
 from asr.decode.word_lm import spell, word_scorer
 from asr.errors import AsrError
-from asr.lm.ngram import SPECIAL, Level, NgramModel
 from asr.text.units import CharacterUnits
 
 UNITS = CharacterUnits(["<blank>", "|", "a", "b"])
@@ -32,9 +33,7 @@ def decode(log_posteriors, config=BEAM, shift=0.5, scorer=NO_SCORER):
 
 def closed_vocabulary(*words):
     """A scorer by which all of these words are as likely, and no other is a word."""
-    model = NgramModel([*SPECIAL, *words], [Level(
-        np.zeros(3 + len(words), np.int32), np.arange(3 + len(words), dtype=np.int32),
-        np.full(3 + len(words), -1.0, np.float32), np.zeros(3 + len(words), np.float32))])
+    model = unigrams(*words, log_prob=-1.0)
     lexicon = spell(model.words, UNITS)
     return word_scorer(model, lexicon, UNITS.parts, 1.0, 0.5, -math.inf)
 
@@ -242,3 +241,20 @@ def test_a_second_model_sorts_the_beam_again():
     assert [each.lm for each in turned.nbest] == pytest.approx([0.9, 0.0, -1.8])
     assert rescored(0.9, gains).text == "b"
     assert rescored(0.9, gains).nbest == []
+
+
+@pytest.mark.parametrize(("nbest", "rescore", "most"), [
+    (1, None, 1), (3, None, 16), (1, lambda texts: np.zeros(len(texts)), 16)])
+def test_no_more_is_read_off_the_beam_than_is_asked_for(nbest, rescore, most, monkeypatch):
+    taken = []
+
+    def counted(*arguments):
+        for labelling in beam_search(*arguments):
+            taken.append(labelling)
+            yield labelling
+    monkeypatch.setattr("asr.decode.hypotheses.beam_search", counted)
+    search = Search(DecodeConfig(nbest=nbest), rescore=rescore)
+    found = next(decode_posteriors(["u"], [random_posteriors(3, 30, 4)], UNITS, 0.02, search, 1))
+    assert found.text
+    assert nbest <= len(taken) <= most
+    assert len(taken) == 16 or not rescore

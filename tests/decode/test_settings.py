@@ -3,6 +3,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from dummies import unigrams
 
 from asr.decode.config import DecodeConfig
 from asr.decode.hypotheses import decode_posteriors
@@ -10,16 +11,13 @@ from asr.decode.scorer import NO_SCORER
 from asr.decode.settings import SearchRequest, prepare_search
 from asr.errors import AsrError
 from asr.lm.binary import save_lm
-from asr.lm.ngram import SPECIAL, UNKNOWN, Level, NgramModel
+from asr.lm.ngram import SPECIAL, UNKNOWN
 from asr.text.bpe import BpeUnits
 from asr.text.units import CharacterUnits
 
 
 def write_lm(path, *words):
-    names = [*SPECIAL, *words]
-    save_lm(path, NgramModel(names, [Level(
-        np.zeros(len(names), np.int32), np.arange(len(names), dtype=np.int32),
-        np.full(len(names), -2.0, np.float32), np.zeros(len(names), np.float32))]))
+    save_lm(path, unigrams(*words))
     return path
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from dummies import FEATURES
+from dummies import FEATURES, unigrams
 
 from asr.decode import stage
 from asr.decode.config import DecodeConfig
@@ -16,7 +16,6 @@ from asr.decode.stage import decode_store, search_batches
 from asr.decode.word_lm import word_scorer
 from asr.errors import AsrError
 from asr.lm.binary import save_lm
-from asr.lm.ngram import SPECIAL, Level, NgramModel
 from asr.manifest import Hypothesis, read_records
 from asr.model import inference
 from asr.model.bundle import BundleConfig, save_bundle
@@ -26,13 +25,6 @@ from asr.text.units import CharacterUnits
 
 UNITS = CharacterUnits.from_texts(["abcdefghijklmnopqrstuvwxyz "])
 CPU = torch.device("cpu")
-
-
-def unigrams(*words):
-    names = [*SPECIAL, *words]
-    return NgramModel(names, [Level(
-        np.zeros(len(names), np.int32), np.arange(len(names), dtype=np.int32),
-        np.linspace(-1, -4, len(names), dtype=np.float32), np.zeros(len(names), np.float32))])
 
 
 @pytest.fixture
@@ -51,7 +43,8 @@ def bundle(tmp_path):
 def test_a_search_on_the_device_changes_nothing(bundle, stores, tmp_path, monkeypatch, lm):
     monkeypatch.setattr(inference, "BATCH_FRAMES", 400)  # several batches
     if lm:
-        save_lm(tmp_path / "characters.lm", unigrams("|", *"abcdefghij"))
+        save_lm(tmp_path / "characters.lm",
+                unigrams("|", *"abcdefghij", log_prob=np.linspace(-1, -4, 14)))
     request = SearchRequest({"beam": 6, "nbest": 3}, tmp_path / "characters.lm" if lm else None)
     decode_store(bundle, stores[1], tmp_path / "threads.jsonl", request, 2)
     monkeypatch.setattr(stage, "_scorer_on",

@@ -3,8 +3,10 @@
 from types import SimpleNamespace
 
 import numpy as np
+import optuna
 import pytest
 import torch
+from dummies import unigrams
 
 from asr.decode import tune
 from asr.decode.config import DecodeConfig
@@ -14,7 +16,6 @@ from asr.decode.tune import tune_decoding
 from asr.errors import AsrError
 from asr.features.config import FeatureConfig
 from asr.lm.binary import save_lm
-from asr.lm.ngram import SPECIAL, Level, NgramModel
 from asr.model.bundle import BundleConfig, load_bundle, save_bundle, set_decoding
 from asr.model.config import ModelConfig
 from asr.model.network import Network
@@ -25,10 +26,7 @@ UNITS = CharacterUnits.from_texts(["ABCDE "])
 
 
 def write_lm(path, words):
-    names = [*SPECIAL, *words]
-    save_lm(path, NgramModel(names, [Level(
-        np.zeros(len(names), np.int32), np.arange(len(names), dtype=np.int32),
-        np.full(len(names), -1.5, np.float32), np.zeros(len(names), np.float32))]))
+    save_lm(path, unigrams(*words, log_prob=-1.5))
     return path
 
 
@@ -90,8 +88,12 @@ def test_what_is_best_goes_into_the_bundle(folder):
 def test_a_second_model_gets_its_share(folder, monkeypatch):
     """One that knows what was said, but not where: the list is sorted by it alone."""
     said = set(tune.gather(load_bundle(folder / "bundle"), None, 0, 1).texts)
-    monkeypatch.setattr("asr.lm.lstm.LstmModel.load", lambda path: SimpleNamespace(
-        score=lambda texts: np.array([0.0 if text in said else -50.0 for text in texts])))
+    asked = []
+
+    def score(texts):
+        asked.extend(texts)
+        return np.array([0.0 if text in said else -50.0 for text in texts])
+    monkeypatch.setattr("asr.lm.lstm.LstmModel.load", lambda path: SimpleNamespace(score=score))
     (folder / "second.safetensors").write_bytes(b"a model")
     set_decoding(folder / "bundle", DecodeConfig(lm_weight=0.1, unknown_score=0), None, None, {})
     monkeypatch.setattr(tune, "_WIDTHS", (16,))
@@ -105,6 +107,9 @@ def test_a_second_model_gets_its_share(folder, monkeypatch):
     assert both.model_copy(update={"rescore_weight": alone.rescore_weight,
                                    "calibration": alone.calibration}) == alone
     assert load_bundle(folder / "bundle").lstm.read_bytes() == b"a model"
+    assert len(asked) == len(set(asked)) > 0
+    run(folder, lm=None, trials=2)  # a share that was chosen is no reason for another study
+    assert len(optuna.get_all_study_names(f"sqlite:///{folder / 'tune' / 'study.db'}")) == 1
 
 
 def test_a_study_goes_on_where_it_was(folder, monkeypatch):

@@ -91,7 +91,7 @@ def test_full_width_equals_the_sum_over_all_paths_and_the_words(units, log_poste
         if each.score > -math.inf:
             words = []
             for first, end in word_edges(each.labels, units):
-                numbers = lexicon.find(each.labels[first:end].tolist())
+                numbers = lexicon.find(each.labels[first:end])
                 words.append(model.words[numbers[each.readings[end]]] if len(numbers) else None)
             key = (tuple(each.labels.tolist()), tuple(words))
             assert key not in found
@@ -114,13 +114,17 @@ def test_what_the_ceilings_leave_out_would_not_have_stayed(units, seed, order, o
             == [(a.labels.tolist(), a.readings.tolist(), a.score) for a in loose]
 
 
+def found(lexicon, *spelling):
+    return lexicon.find(np.array(spelling, np.int32)).tolist()
+
+
 def test_a_lexicon_is_its_words_in_a_tree():
     lexicon = Lexicon.build([[2], [3, 2], [2, 3], [3, 3, 2]], [10, 11, 12, 13])
     assert lexicon.parent.tolist() == [0, 0, 0, 1, 2, 2, 5]
     assert lexicon.unit.tolist() == [0, 2, 3, 3, 2, 3, 2]
-    assert [lexicon.find(spelling).tolist() for spelling in ([], [2], [3, 2], [2, 3], [3, 3, 2])] \
+    assert [found(lexicon, *spelling) for spelling in ([], [2], [3, 2], [2, 3], [3, 3, 2])] \
         == [[], [10], [11], [12], [13]]
-    assert lexicon.find([2, 2]).size == lexicon.find([3, 2, 3]).size == 0
+    assert found(lexicon, 2, 2) == found(lexicon, 3, 2, 3) == []
     assert lexicon.first_child.tolist() == [1, 3, 4, 6, 6, 6, 7, 7]
     values = np.zeros(14)
     values[10:] = [-4, -3, -2, -1]
@@ -129,8 +133,8 @@ def test_a_lexicon_is_its_words_in_a_tree():
 
 def test_words_that_are_spelt_alike():
     lexicon = Lexicon.build([[2], [3], [2], [2, 3], [3]], [10, 14, 9, 12, 13])
-    assert lexicon.find([2]).tolist() == [10, 9]
-    assert lexicon.find([3]).tolist() == [14, 13]
+    assert found(lexicon, 2) == [10, 9]
+    assert found(lexicon, 3) == [14, 13]
     values = np.zeros(15)
     values[9:] = [-1, -2, -3, -4, -5, -6]
     assert lexicon.spread(values).tolist() == [-1, -1, -5, -4]

@@ -7,10 +7,9 @@ import subprocess
 import sys
 import time
 
-import numpy as np
 import pytest
 import torch
-from dummies import TINY, WORDS, write_speech
+from dummies import TINY, WORDS, unigrams, write_speech
 
 from asr.config import load_config
 from asr.decode.settings import SearchRequest
@@ -18,7 +17,6 @@ from asr.decode.stage import decode_store
 from asr.errors import AsrError
 from asr.features.store import Store
 from asr.lm.binary import save_lm
-from asr.lm.ngram import SPECIAL, Level, NgramModel
 from asr.manifest import Hypothesis, read_records
 from asr.model.bundle import load_bundle
 from asr.score.align import score_utterances
@@ -96,7 +94,7 @@ def test_other_units_are_learnt_and_searched(settings, stores, tmp_path, capsys)
     train_model(tmp_path / "model", *stores, learning, resume=True)  # finds its checkpoint fit
     bundle = load_bundle(tmp_path / "model" / "bundle")
     assert bundle.config.units == settings[0].split("=")[1]
-    save_lm(tmp_path / "words.lm", flat_model(*WORDS))
+    save_lm(tmp_path / "words.lm", unigrams(*WORDS))
     found = {}
     for name, request in (("greedy", SearchRequest({"search": "greedy"})),
                           ("lm", SearchRequest({}, tmp_path / "words.lm"))):
@@ -109,14 +107,6 @@ def test_other_units_are_learnt_and_searched(settings, stores, tmp_path, capsys)
         found[name] = words.errors.sum() / words.length.sum()
     assert found["lm"] <= found["greedy"] < 0.3
     assert found["lm"] < 0.1
-
-
-def flat_model(*words):
-    """All words are as likely, anywhere."""
-    names = [*SPECIAL, *words]
-    return NgramModel(names, [Level(
-        np.zeros(len(names), np.int32), np.arange(len(names), dtype=np.int32),
-        np.full(len(names), -2.0, np.float32), np.zeros(len(names), np.float32))])
 
 
 def test_the_folder_tells_the_whole_story(uninterrupted):
