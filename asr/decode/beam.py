@@ -6,7 +6,7 @@ paths so far that spell it and end in blank, and of those that end in its last u
 readings of a prefix (words that sound alike), each is a node, with the same paths.
 
 Ties: of prefixes with equal scores those that have been in the beam longer stay, and of those
-that would join, first the ones whose parent has been there longer, then the lower unit.
+that would join, first the ones whose parent has been there longer, then the likelier unit.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit
 
-from asr.decode.scorer import NO_SCORER, advance, ceiling, finish, readings
+from asr.decode.scorer import NO_SCORER, advance, ceiling, ceiling_from, finish, readings
 from asr.lm import ngram
 from asr.text.units import BLANK
 
@@ -205,15 +205,20 @@ def _cut(totals: np.ndarray, limits: _Limits) -> float:
 @njit(nogil=True)
 def _likely_units(row: np.ndarray, least: float, gap: float, ceilings: np.ndarray,
                   units: np.ndarray) -> int:
-    """Fill `units` with those of a frame that may start a prefix; how many.
+    """Fill `units` with those of a frame that may start a prefix, most promising first; how many.
 
     Their log posterior is at least `least`, and with the most that the scorer can add to it exceeds
     `gap`.
     """
     count = 0
     for unit in range(BLANK + 1, len(row)):
-        if row[unit] >= least and row[unit] + ceilings[unit] > gap:
-            units[count] = unit
+        promise = row[unit] + ceilings[unit]
+        if row[unit] >= least and promise > gap:
+            i = count
+            while i > 0 and row[units[i - 1]] + ceilings[units[i - 1]] < promise:
+                units[i] = units[i - 1]
+                i -= 1
+            units[i] = unit
             count += 1
     return count
 
@@ -234,12 +239,15 @@ def _extend(trie: _Trie, nodes: int, now: _Beam, size: int, row: np.ndarray, the
     for i in range(size):
         node = now.node[i]
         for unit in units[:tried]:
+            if now.total[i] + row[unit] + ceilings[unit] <= cut:
+                break
             mass = now.blank[i] if trie.unit[node] == unit else now.either[i]
             acoustic = mass + row[unit]
-            if acoustic + trie.added[node] + ceilings[unit] <= cut:
-                continue
             child = _find_child(trie, node, unit)
             if child == _ROOT:
+                if (acoustic + trie.added[node]
+                        + ceiling_from(scorer, trie.state[node], unit)) <= cut:
+                    continue
                 child = nodes
                 trie, nodes = _new_children(trie, nodes, node, unit, scorer)
             reading = 0

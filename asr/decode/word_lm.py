@@ -43,6 +43,7 @@ class WordScorer(NamedTuple):
     start: int
     part: np.ndarray  # of each unit, `Units.parts`
     ceilings: np.ndarray  # of each unit
+    beginning: np.ndarray  # potential of the place that each unit leads to from the root, or 0
     model: Trie
     weight: float
     unit: np.ndarray  # unit and first_child: of the lexicon
@@ -51,6 +52,7 @@ class WordScorer(NamedTuple):
     first_end: np.ndarray  # of each place, and one more
     word: np.ndarray  # of the model, for each word's end
     end: np.ndarray  # added there beside its probability; -inf where no word may end
+    most: np.ndarray  # what a word's end can add at each place; 0 at the root
 
 
 def word_scorer(model: NgramModel, lexicon: Lexicon, parts: np.ndarray, weight: float,
@@ -93,14 +95,15 @@ def word_scorer(model: NgramModel, lexicon: Lexicon, parts: np.ndarray, weight: 
     word = np.where(spelt == NONE, np.int32(UNKNOWN), known[spelt])
     end = (bonus - np.repeat(potential, ends)
            + np.where(spelt == NONE, unknown, boost[spelt]))
-    best_end = max(0.0, (end + weight * most_probable(model)[word]).max())
-    ceilings = np.where(parts == INSIDE, 0.0, best_end)
+    most = np.maximum.reduceat(end + weight * most_probable(model)[word], first_end[:-1])
+    most[ROOT] = 0.0
     beginning = np.full(len(parts), potential[-1])
     first_units = slice(lexicon.first_child[ROOT], lexicon.first_child[ROOT + 1])
     beginning[lexicon.unit[first_units]] = potential[first_units]
-    ceilings[parts == BEGINNING] += beginning[parts == BEGINNING]
-    return WordScorer(model.start << 32, parts, ceilings, trie, weight, lexicon.unit,
-                      lexicon.first_child, potential, first_end, word, end)
+    beginning[parts != BEGINNING] = 0.0
+    ceilings = np.where(parts == INSIDE, 0.0, most.max()) + beginning
+    return WordScorer(model.start << 32, parts, ceilings, beginning, trie, weight, lexicon.unit,
+                      lexicon.first_child, potential, first_end, word, end, most)
 
 
 def spell(words: Sequence[str], units: Units) -> Lexicon:
@@ -153,6 +156,12 @@ def _ceiling(scorer: WordScorer, unit: int) -> float:
     return scorer.ceilings[unit]
 
 
+def _ceiling_from(scorer: WordScorer, state: int, unit: int) -> float:
+    if scorer.part[unit] == INSIDE:
+        return 0.0
+    return scorer.most[state & 0xFFFFFFFF] + scorer.beginning[unit]
+
+
 def _finish(scorer: WordScorer, state: int, reading: int) -> float:
     history, place = state >> 32, state & 0xFFFFFFFF
     gain = 0.0
@@ -161,4 +170,4 @@ def _finish(scorer: WordScorer, state: int, reading: int) -> float:
     return gain + scorer.weight * next_word(scorer.model, history, END)[1]
 
 
-implement(WordScorer, _readings, _advance, _ceiling, _finish)
+implement(WordScorer, _readings, _advance, _ceiling, _finish, _ceiling_from)
