@@ -31,11 +31,10 @@ from asr.lm.ngram import (
 )
 from asr.text.units import BEGINNING, BETWEEN, BLANK, INSIDE, Units
 
-
 # A place within a word: a node of the lexicon.
 _PLACE = np.dtype([
     ("unit", np.int32), ("first_child", np.int32),  # as in the lexicon
-    ("first_end", np.int32),  # of the readings of a word's end here
+    ("first_end", np.int32),
     ("potential", np.float64),
     ("most", np.float64),  # what a word's end here can add; 0 at the root
 ])
@@ -52,7 +51,7 @@ class WordScorer(NamedTuple):
     start: int
     part: np.ndarray  # of each unit, `Units.parts`
     ceilings: np.ndarray  # of each unit
-    beginning: np.ndarray  # potential of the place that each unit leads to from the root, or 0
+    beginning: np.ndarray  # of each unit: the potential of the place it begins a word with, or 0
     model: Trie
     weight: float
     places: np.ndarray  # and one more, which is only an end
@@ -152,15 +151,15 @@ def _advance(scorer: WordScorer, state: int, unit: int, reading: int) -> tuple[i
             place = ROOT
         if scorer.part[unit] == BETWEEN or gain == -np.inf:
             return history << 32, gain
-    outside = len(scorer.places) - 2
+    places = scorer.places
+    outside = len(places) - 2
     then = NONE if place == outside else find_word(
-        scorer.places["unit"], scorer.places[place].first_child,
-        scorer.places[place + 1].first_child, unit)
+        places["unit"], places[place].first_child, places[place + 1].first_child, unit)
     if then == NONE:
         then = outside
         if scorer.end[-1] == -np.inf:
             return state, -np.inf
-    return history << 32 | then, gain + scorer.places[then].potential - scorer.places[place].potential
+    return history << 32 | then, gain + places[then].potential - places[place].potential
 
 
 def _ceiling(scorer: WordScorer, unit: int) -> float:
