@@ -6,7 +6,7 @@ paths so far that spell it and end in blank, and of those that end in its last u
 readings of a prefix (words that sound alike), each is a node, with the same paths.
 
 Ties: of prefixes with equal scores those that have been in the beam longer stay, and of those
-that would join, first the ones whose parent has been there longer, then the lower unit.
+that would join, first the ones whose parent has been there longer, then the likelier unit.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit
 
-from asr.decode.scorer import NO_SCORER, advance, ceiling, finish, readings
+from asr.decode.scorer import NO_SCORER, advance, ceiling, ceiling_from, finish, readings
 from asr.lm import ngram
 from asr.text.units import BLANK
 
@@ -52,56 +52,33 @@ class _Limits(NamedTuple):
     sure_blank: float
 
 
-class _Trie(NamedTuple):
-    """Every prefix that the scorer has been asked about; one element each."""
+# A node of the trie: a prefix that the scorer has been asked about.
+_NODE = np.dtype([
+    ("parent", np.int32), ("unit", np.int32),
+    ("reading", np.int32),  # those of one unit lie side by side, from 0 on
+    ("child", np.int32), ("sibling", np.int32),  # the latest child; older ones follow by sibling
+    ("slot", np.int32),  # where in the beam
+    ("state", np.int64),  # the scorer's
+    ("added", np.float64),  # log score by the scorer
+])
 
-    parent: np.ndarray
-    unit: np.ndarray
-    reading: np.ndarray  # those of one unit lie side by side, from 0 on
-    child: np.ndarray  # the latest; older ones follow by `sibling`
-    sibling: np.ndarray
-    slot: np.ndarray  # where in the beam
-    state: np.ndarray  # the scorer's
-    added: np.ndarray  # log score by the scorer
-
-
-class _Beam(NamedTuple):
-    """Prefixes under consideration; one element each, the first ones in use."""
-
-    node: np.ndarray
-    blank: np.ndarray  # log probability of the paths that end in blank,
-    label: np.ndarray  # in the last unit,
-    either: np.ndarray  # and their sum
-    total: np.ndarray  # with the scorer's
+# A prefix under consideration. The first elements of a beam are in use.
+_PREFIX = np.dtype([
+    ("node", np.int64),
+    ("blank", np.float64),  # log probability of the paths that end in blank,
+    ("label", np.float64),  # in the last unit,
+    ("either", np.float64),  # and their sum
+    ("total", np.float64),  # with the scorer's
+])
 
 
 @njit(nogil=True)
-def _new_trie(size: int) -> _Trie:
-    return _Trie(np.empty(size, np.int32), np.empty(size, np.int32), np.empty(size, np.int32),
-                 np.empty(size, np.int32), np.empty(size, np.int32), np.empty(size, np.int32),
-                 np.empty(size, np.int64), np.empty(size))
-
-
-@njit(nogil=True)
-def _new_beam(size: int) -> _Beam:
-    return _Beam(np.empty(size, np.int32), np.empty(size), np.empty(size), np.empty(size),
-                 np.empty(size))
-
-
-@njit(nogil=True)
-def _with_room(trie: _Trie, nodes: int, more: int) -> _Trie:
+def _with_room(trie: np.ndarray, nodes: int, more: int) -> np.ndarray:
     """The trie, or a copy of its first `nodes` with place for many more."""
-    if nodes + more <= len(trie.parent):
+    if nodes + more <= len(trie):
         return trie
-    larger = _new_trie(2 * (nodes + more))
-    larger.parent[:nodes] = trie.parent[:nodes]
-    larger.unit[:nodes] = trie.unit[:nodes]
-    larger.reading[:nodes] = trie.reading[:nodes]
-    larger.child[:nodes] = trie.child[:nodes]
-    larger.sibling[:nodes] = trie.sibling[:nodes]
-    larger.slot[:nodes] = trie.slot[:nodes]
-    larger.state[:nodes] = trie.state[:nodes]
-    larger.added[:nodes] = trie.added[:nodes]
+    larger = np.empty(2 * (nodes + more), _NODE)
+    larger[:nodes] = trie[:nodes]
     return larger
 
 
@@ -116,83 +93,59 @@ def _add(a: float, b: float) -> float:
 
 
 @njit(nogil=True)
-def _set_node(trie: _Trie, node: int, parent: int, unit: int, reading: int, state: int,
-              added: float) -> None:
-    trie.parent[node] = parent
-    trie.unit[node] = unit
-    trie.reading[node] = reading
-    trie.child[node] = _ROOT
-    trie.sibling[node] = _ROOT
-    trie.slot[node] = _OUT
-    trie.state[node] = state
-    trie.added[node] = added
+def _set_node(node: Any, parent: int, unit: int, reading: int, state: int, added: float) -> None:
+    node.parent = parent
+    node.unit = unit
+    node.reading = reading
+    node.child = _ROOT
+    node.sibling = _ROOT
+    node.slot = _OUT
+    node.state = state
+    node.added = added
 
 
 @njit(nogil=True)
-def _find_child(trie: _Trie, node: int, unit: int) -> int:
-    """The first reading of a prefix with one more unit."""
-    child = trie.child[node]
-    while child != _ROOT and trie.unit[child] != unit:
-        child = trie.sibling[child]
-    return child
-
-
-@njit(nogil=True)
-def _new_children(trie: _Trie, nodes: int, node: int, unit: int, scorer: Any
-                  ) -> tuple[_Trie, int]:
-    """Enter all readings of a prefix with one more unit; the trie and its new size."""
-    number = readings(scorer, trie.state[node], unit)
-    trie = _with_room(trie, nodes, number)
+def _new_children(trie: np.ndarray, nodes: int, node: int, unit: int, number: int, scorer: Any
+                  ) -> None:
+    """Enter the readings, `number` of them, of a prefix with one more unit."""
     for reading in range(number):
-        state, gain = advance(scorer, trie.state[node], unit, reading)
-        _set_node(trie, nodes + reading, node, unit, reading, state, trie.added[node] + gain)
-    trie.sibling[nodes] = trie.child[node]
-    trie.child[node] = nodes
-    return trie, nodes + number
+        state, gain = advance(scorer, trie[node].state, unit, reading)
+        _set_node(trie[nodes + reading], node, unit, reading, state, trie[node].added + gain)
+    trie[nodes].sibling = trie[node].child
+    trie[node].child = nodes
 
 
 @njit(nogil=True)
-def _put(beam: _Beam, i: int, node: int, blank: float, label: float, added: float) -> None:
-    beam.node[i] = node
-    beam.blank[i] = blank
-    beam.label[i] = label
-    beam.either[i] = _add(blank, label)
-    beam.total[i] = beam.either[i] + added
+def _put(prefix: Any, node: int, blank: float, label: float, added: float) -> None:
+    prefix.node = node
+    prefix.blank = blank
+    prefix.label = label
+    prefix.either = _add(blank, label)
+    prefix.total = prefix.either + added
 
 
 @njit(nogil=True)
-def _move(beam: _Beam, i: int, to: int) -> None:
-    beam.node[to] = beam.node[i]
-    beam.blank[to] = beam.blank[i]
-    beam.label[to] = beam.label[i]
-    beam.either[to] = beam.either[i]
-    beam.total[to] = beam.total[i]
-
-
-@njit(nogil=True)
-def _stay(trie: _Trie, now: _Beam, size: int, row: np.ndarray, then: _Beam) -> None:
+def _stay(trie: np.ndarray, now: np.ndarray, size: int, row: np.ndarray, then: np.ndarray) -> None:
     """Keep each prefix: by a blank, by its last unit again, or by that unit after its parent."""
     for i in range(size):
-        node = now.node[i]
-        unit = trie.unit[node]
-        blank = now.either[i] + row[BLANK]
+        node = trie[now[i].node]
         label = -np.inf
-        if node != _ROOT:
-            label = now.label[i] + row[unit]
-            parent = trie.parent[node]
-            j = trie.slot[parent]
-            if j != _OUT:
+        if now[i].node != _ROOT:
+            label = now[i].label + row[node.unit]
+            parent = trie[node.parent]
+            if parent.slot != _OUT:
                 # A unit that repeats the parent's last one counts as another only after a blank.
-                mass = now.blank[j] if trie.unit[parent] == unit else now.either[j]
-                label = _add(label, mass + row[unit])
-        _put(then, i, node, blank, label, trie.added[node])
+                other = now[parent.slot]
+                mass = other.blank if parent.unit == node.unit else other.either
+                label = _add(label, mass + row[node.unit])
+        _put(then[i], now[i].node, now[i].either + row[BLANK], label, node.added)
 
 
 @njit(nogil=True)
-def _pause(trie: _Trie, now: _Beam, size: int, blank: float) -> None:
+def _pause(trie: np.ndarray, now: np.ndarray, size: int, blank: float) -> None:
     """As `_stay`, where there is but the blank: so all of the beam survives, in its order."""
     for i in range(size):
-        _put(now, i, now.node[i], now.either[i] + blank, -np.inf, trie.added[now.node[i]])
+        _put(now[i], now[i].node, now[i].either + blank, -np.inf, trie[now[i].node].added)
 
 
 @njit(nogil=True)
@@ -205,55 +158,78 @@ def _cut(totals: np.ndarray, limits: _Limits) -> float:
 @njit(nogil=True)
 def _likely_units(row: np.ndarray, least: float, gap: float, ceilings: np.ndarray,
                   units: np.ndarray) -> int:
-    """Fill `units` with those of a frame that may start a prefix; how many.
+    """Fill `units` with those of a frame that may start a prefix, most promising first; how many.
 
     Their log posterior is at least `least`, and with the most that the scorer can add to it exceeds
     `gap`.
     """
     count = 0
     for unit in range(BLANK + 1, len(row)):
-        if row[unit] >= least and row[unit] + ceilings[unit] > gap:
-            units[count] = unit
+        promise = row[unit] + ceilings[unit]
+        if row[unit] >= least and promise > gap:
+            i = count
+            while i > 0 and row[units[i - 1]] + ceilings[units[i - 1]] < promise:
+                units[i] = units[i - 1]
+                i -= 1
+            units[i] = unit
             count += 1
     return count
 
 
 @njit(nogil=True)
-def _extend(trie: _Trie, nodes: int, now: _Beam, size: int, row: np.ndarray, then: _Beam,
-            limits: _Limits, units: np.ndarray, ceilings: np.ndarray, spare: np.ndarray,
-            scorer: Any) -> tuple[_Trie, int, int]:
+def _extend(trie: np.ndarray, nodes: int, now: np.ndarray, size: int, row: np.ndarray,
+            then: np.ndarray, limits: _Limits, units: np.ndarray, ceilings: np.ndarray,
+            children: np.ndarray, spare: np.ndarray, scorer: Any) -> tuple[np.ndarray, int, int]:
     """Append to `then`, after the kept prefixes, those with one more unit that can survive.
 
     What can't get past `cut` will not survive, so the scorer is never asked about it; and about
     the others once, however many frames they try again in.
     """
     count = size
-    cut = _cut(then.total[:size], limits)
+    cut = _cut(then["total"][:size], limits)
     tried = _likely_units(row, min(limits.log_posterior, row.max()),
-                          cut - now.total[:size].max(), ceilings, units)
+                          cut - now["total"][:size].max(), ceilings, units)
     for i in range(size):
-        node = now.node[i]
+        prefix = now[i]
+        if tried == 0 or prefix.total + row[units[0]] + ceilings[units[0]] <= cut:
+            continue
+        node = prefix.node
+        # The first reading with each unit, where there is one.
+        child = trie[node].child
+        while child != _ROOT:
+            children[trie[child].unit] = child
+            child = trie[child].sibling
         for unit in units[:tried]:
-            mass = now.blank[i] if trie.unit[node] == unit else now.either[i]
-            acoustic = mass + row[unit]
-            if acoustic + trie.added[node] + ceilings[unit] <= cut:
-                continue
-            child = _find_child(trie, node, unit)
+            if prefix.total + row[unit] + ceilings[unit] <= cut:
+                break
+            acoustic = row[unit] + (prefix.blank if trie[node].unit == unit else prefix.either)
+            child = children[unit]
             if child == _ROOT:
+                if (acoustic + trie[node].added
+                        + ceiling_from(scorer, trie[node].state, unit)) <= cut:
+                    continue
                 child = nodes
-                trie, nodes = _new_children(trie, nodes, node, unit, scorer)
+                number = readings(scorer, trie[node].state, unit)
+                trie = _with_room(trie, nodes, number)
+                _new_children(trie, nodes, node, unit, number, scorer)
+                nodes += number
             reading = 0
-            while child < nodes and trie.reading[child] == reading:
+            while child < nodes and trie[child].reading == reading:
+                total = acoustic + trie[child].added
                 # One that is in the beam has got its paths in `_stay`.
-                if trie.slot[child] == _OUT and acoustic + trie.added[child] > cut:
-                    if count == len(then.node):
+                if trie[child].slot == _OUT and total > cut:
+                    if count == len(then):
                         count = _select(then, count, limits, spare)
-                        cut = _cut(then.total[:count], limits)
-                    if acoustic + trie.added[child] > cut:
-                        _put(then, count, child, -np.inf, acoustic, trie.added[child])
+                        cut = _cut(then["total"][:count], limits)
+                    if total > cut:
+                        _put(then[count], child, -np.inf, acoustic, trie[child].added)
                         count += 1
                 child += 1
                 reading += 1
+        child = trie[node].child
+        while child != _ROOT:
+            children[trie[child].unit] = _ROOT
+            child = trie[child].sibling
     return trie, nodes, count
 
 
@@ -283,17 +259,18 @@ def _kth_largest(values: np.ndarray, k: int) -> float:
 
 
 @njit(nogil=True)
-def _select(beam: _Beam, count: int, limits: _Limits, spare: np.ndarray) -> int:
+def _select(beam: np.ndarray, count: int, limits: _Limits, spare: np.ndarray) -> int:
     """Move the best `width` of the first `count` prefixes, if near the best, up in their order."""
-    floor = beam.total[:count].max() - limits.threshold
+    totals = beam["total"][:count]
+    floor = totals.max() - limits.threshold
     edge, at_edge = -np.inf, count
     if count > limits.width:
-        spare[:count] = beam.total[:count]
+        spare[:count] = totals
         edge = _kth_largest(spare[:count], limits.width)
-        at_edge = limits.width - (beam.total[:count] > edge).sum()
+        at_edge = limits.width - (totals > edge).sum()
     kept = 0
     for i in range(count):
-        total = beam.total[i]
+        total = totals[i]
         if total <= floor or total < edge:
             continue
         if total == edge:
@@ -301,18 +278,18 @@ def _select(beam: _Beam, count: int, limits: _Limits, spare: np.ndarray) -> int:
                 continue
             at_edge -= 1
         if kept < i:
-            _move(beam, i, kept)
+            beam[kept] = beam[i]
         kept += 1
     return kept
 
 
 @njit(nogil=True)
-def _settle(trie: _Trie, now: _Beam, size: int, then: _Beam, count: int) -> None:
+def _settle(trie: np.ndarray, now: np.ndarray, size: int, then: np.ndarray, count: int) -> None:
     """Note who is in the beam."""
     for i in range(size):
-        trie.slot[now.node[i]] = _OUT
+        trie[now[i].node].slot = _OUT
     for i in range(count):
-        trie.slot[then.node[i]] = i
+        trie[then[i].node].slot = i
 
 
 def _searcher(cache: bool) -> Callable:
@@ -329,13 +306,14 @@ def _searcher(cache: bool) -> Callable:
         """The trie; its nodes in the final beam, with reading, acoustic and added score each."""
         assert code
         frames, symbols = log_posteriors.shape
-        trie = _new_trie(1 + 4 * frames)
-        _set_node(trie, _ROOT, _ROOT, BLANK, 0, scorer.start, 0.0)
-        now, then = _new_beam(2 * limits.width), _new_beam(2 * limits.width)
-        _put(now, 0, _ROOT, 0.0, -np.inf, 0.0)
-        trie.slot[_ROOT] = 0
+        trie = np.empty(1 + 4 * frames, _NODE)
+        _set_node(trie[_ROOT], _ROOT, BLANK, 0, scorer.start, 0.0)
+        now, then = np.empty(2 * limits.width, _PREFIX), np.empty(2 * limits.width, _PREFIX)
+        _put(now[0], _ROOT, 0.0, -np.inf, 0.0)
+        trie[_ROOT].slot = 0
         nodes = size = 1
         units, spare = np.empty(symbols, np.int64), np.empty(2 * limits.width)
+        children = np.full(symbols, _ROOT)
         ceilings = np.empty(symbols)
         for unit in range(symbols):
             ceilings[unit] = ceiling(scorer, unit)
@@ -348,15 +326,15 @@ def _searcher(cache: bool) -> Callable:
                 continue
             _stay(trie, now, size, row, then)
             trie, nodes, count = _extend(trie, nodes, now, size, row, then, limits, units,
-                                         ceilings, spare, scorer)
+                                         ceilings, children, spare, scorer)
             count = _select(then, count, limits, spare)
             _settle(trie, now, size, then, count)
             now, then, size = then, now, count
-        ended = [(now.node[i], reading, now.either[i],
-                  trie.added[now.node[i]] + finish(scorer, trie.state[now.node[i]], reading))
+        ended = [(now[i].node, reading, now[i].either,
+                  trie[now[i].node].added + finish(scorer, trie[now[i].node].state, reading))
                  for i in range(size)
-                 for reading in range(readings(scorer, trie.state[now.node[i]], BLANK))]
-        return trie.parent, trie.unit, trie.reading, ended
+                 for reading in range(readings(scorer, trie[now[i].node].state, BLANK))]
+        return trie[:nodes], ended
 
     return search
 
@@ -395,11 +373,11 @@ def beam_search(log_posteriors: np.ndarray, width: int, threshold: float = np.in
     limits = _Limits(width, float(threshold), least, float(np.log(sure_blank)))
     # The cache file names the scorers' classes; a process that can't import one can't read it.
     search = _cached if type(scorer).__module__.startswith("asr.") else _uncached
-    parent, unit, reading, ended = search(log_posteriors, limits, scorer)
+    trie, ended = search(log_posteriors, limits, scorer)
     for node, last, acoustic, added in sorted(ended, key=lambda end: -(end[2] + end[3])):
         nodes = []
         while node != _ROOT:
             nodes.append(node)
-            node = parent[node]
-        nodes.reverse()
-        yield Labelling(unit[nodes], np.append(reading[nodes], np.int32(last)), acoustic, added)
+            node = trie["parent"][node]
+        path = trie[nodes[::-1]]
+        yield Labelling(path["unit"], np.append(path["reading"], np.int32(last)), acoustic, added)

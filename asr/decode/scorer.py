@@ -1,6 +1,6 @@
 """The place of language models in beam search.
 
-A scorer is a NamedTuple of numbers and arrays with four functions, which `implement` has numba
+A scorer is a NamedTuple of numbers and arrays with functions, which `implement` has numba
 compile into the search:
 
 - field `start`: the state of the empty prefix. A state is one integer; a scorer of several parts
@@ -11,6 +11,7 @@ compile into the search:
   log score; -inf forbids the unit there;
 - `ceiling(scorer, unit)`: a finite number that `advance` never adds more than for that unit (0
   for log probabilities); by it the search sees without asking which prefixes can't survive;
+- `ceiling_from(scorer, state, unit)`: the same from one state, so it may be lower;
 - `finish(scorer, state, reading)`: what ending there adds.
 """
 
@@ -41,6 +42,11 @@ def ceiling(scorer: Any, unit: int) -> float:
     raise NotImplementedError
 
 
+def ceiling_from(scorer: Any, state: int, unit: int) -> float:
+    """Only a name for compiled code, see above."""
+    raise NotImplementedError
+
+
 def finish(scorer: Any, state: int, reading: int) -> float:
     """Only a name for compiled code, see above."""
     raise NotImplementedError
@@ -52,11 +58,16 @@ def one_reading(scorer: Any, state: int, unit: int) -> int:
 
 
 def implement(kind: type, readings_kind: Callable, advance_kind: Callable, ceiling_kind: Callable,
-              finish_kind: Callable) -> None:
+              finish_kind: Callable, ceiling_from_kind: Callable | None = None) -> None:
     """Make a NamedTuple class a scorer.
 
-    The parameters of the four functions, which numba must be able to compile, are named as above.
+    The parameters of its functions, which numba must be able to compile, are named as above;
+    `ceiling_from` is `ceiling` unless given.
     """
+    if ceiling_from_kind is None:
+        def ceiling_from_kind(scorer: Any, state: int, unit: int) -> float:
+            return ceiling(scorer, unit)
+
     @overload(readings, strict=False)
     def _(scorer: Any, state: Any, unit: Any) -> Callable | None:
         return readings_kind if getattr(scorer, "instance_class", None) is kind else None
@@ -68,6 +79,10 @@ def implement(kind: type, readings_kind: Callable, advance_kind: Callable, ceili
     @overload(ceiling, strict=False)
     def _(scorer: Any, unit: Any) -> Callable | None:
         return ceiling_kind if getattr(scorer, "instance_class", None) is kind else None
+
+    @overload(ceiling_from, strict=False)
+    def _(scorer: Any, state: Any, unit: Any) -> Callable | None:
+        return ceiling_from_kind if getattr(scorer, "instance_class", None) is kind else None
 
     @overload(finish, strict=False)
     def _(scorer: Any, state: Any, reading: Any) -> Callable | None:

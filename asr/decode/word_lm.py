@@ -31,6 +31,14 @@ from asr.lm.ngram import (
 )
 from asr.text.units import BEGINNING, BETWEEN, BLANK, INSIDE, Units
 
+# A place within a word: a node of the lexicon.
+_PLACE = np.dtype([
+    ("unit", np.int32), ("first_child", np.int32),  # as in the lexicon
+    ("first_end", np.int32),
+    ("potential", np.float64),
+    ("most", np.float64),  # what a word's end here can add; 0 at the root
+])
+
 
 class WordScorer(NamedTuple):
     """Language model and lexicon.
@@ -43,12 +51,10 @@ class WordScorer(NamedTuple):
     start: int
     part: np.ndarray  # of each unit, `Units.parts`
     ceilings: np.ndarray  # of each unit
+    beginning: np.ndarray  # of each unit: the potential of the place it begins a word with, or 0
     model: Trie
     weight: float
-    unit: np.ndarray  # unit and first_child: of the lexicon
-    first_child: np.ndarray
-    potential: np.ndarray  # of each place within a word
-    first_end: np.ndarray  # of each place, and one more
+    places: np.ndarray  # and one more, which is only an end
     word: np.ndarray  # of the model, for each word's end
     end: np.ndarray  # added there beside its probability; -inf where no word may end
 
@@ -87,20 +93,26 @@ def word_scorer(model: NgramModel, lexicon: Lexicon, parts: np.ndarray, weight: 
     # Where no word of the lexicon ends, an unknown one does.
     words = np.append(np.diff(lexicon.first_word), 0)  # and outside of it
     ends = np.maximum(words, 1)
-    first_end = np.append(0, np.cumsum(ends)).astype(np.int32)
-    spelt = np.full(first_end[-1], NONE, np.int32)
+    places = np.zeros(len(ends) + 1, _PLACE)
+    places["unit"][:-2] = lexicon.unit
+    places["first_child"][:-1] = lexicon.first_child
+    places["first_end"][1:] = np.cumsum(ends)
+    places["potential"][:-1] = potential
+    spelt = np.full(places["first_end"][-1], NONE, np.int32)
     spelt[np.repeat(words > 0, ends)] = lexicon.words
     word = np.where(spelt == NONE, np.int32(UNKNOWN), known[spelt])
     end = (bonus - np.repeat(potential, ends)
            + np.where(spelt == NONE, unknown, boost[spelt]))
-    best_end = max(0.0, (end + weight * most_probable(model)[word]).max())
-    ceilings = np.where(parts == INSIDE, 0.0, best_end)
+    most = np.maximum.reduceat(end + weight * most_probable(model)[word], places["first_end"][:-1])
+    most[ROOT] = 0.0
+    places["most"][:-1] = most
     beginning = np.full(len(parts), potential[-1])
     first_units = slice(lexicon.first_child[ROOT], lexicon.first_child[ROOT + 1])
     beginning[lexicon.unit[first_units]] = potential[first_units]
-    ceilings[parts == BEGINNING] += beginning[parts == BEGINNING]
-    return WordScorer(model.start << 32, parts, ceilings, trie, weight, lexicon.unit,
-                      lexicon.first_child, potential, first_end, word, end)
+    beginning[parts != BEGINNING] = 0.0
+    ceilings = np.where(parts == INSIDE, 0.0, most.max()) + beginning
+    return WordScorer(model.start << 32, parts, ceilings, beginning, trie, weight, places,
+                      word, end)
 
 
 def spell(words: Sequence[str], units: Units) -> Lexicon:
@@ -115,7 +127,7 @@ def spell(words: Sequence[str], units: Units) -> Lexicon:
 @njit(nogil=True)
 def _end_word(scorer: WordScorer, history: int, place: int, reading: int) -> tuple[int, float]:
     """The model's state after the word that ends here, and what is left to add for it."""
-    end = scorer.first_end[place] + reading
+    end = scorer.places[place].first_end + reading
     gain = scorer.end[end]
     if gain == -np.inf:
         return history, gain
@@ -127,7 +139,7 @@ def _readings(scorer: WordScorer, state: int, unit: int) -> int:
     place = state & 0xFFFFFFFF
     if place == ROOT or (unit != BLANK and scorer.part[unit] == INSIDE):
         return 1
-    return scorer.first_end[place + 1] - scorer.first_end[place]
+    return scorer.places[place + 1].first_end - scorer.places[place].first_end
 
 
 def _advance(scorer: WordScorer, state: int, unit: int, reading: int) -> tuple[int, float]:
@@ -139,18 +151,25 @@ def _advance(scorer: WordScorer, state: int, unit: int, reading: int) -> tuple[i
             place = ROOT
         if scorer.part[unit] == BETWEEN or gain == -np.inf:
             return history << 32, gain
-    outside = len(scorer.potential) - 1
+    places = scorer.places
+    outside = len(places) - 2
     then = NONE if place == outside else find_word(
-        scorer.unit, scorer.first_child[place], scorer.first_child[place + 1], unit)
+        places["unit"], places[place].first_child, places[place + 1].first_child, unit)
     if then == NONE:
         then = outside
         if scorer.end[-1] == -np.inf:
             return state, -np.inf
-    return history << 32 | then, gain + scorer.potential[then] - scorer.potential[place]
+    return history << 32 | then, gain + places[then].potential - places[place].potential
 
 
 def _ceiling(scorer: WordScorer, unit: int) -> float:
     return scorer.ceilings[unit]
+
+
+def _ceiling_from(scorer: WordScorer, state: int, unit: int) -> float:
+    if scorer.part[unit] == INSIDE:
+        return 0.0
+    return scorer.places[state & 0xFFFFFFFF].most + scorer.beginning[unit]
 
 
 def _finish(scorer: WordScorer, state: int, reading: int) -> float:
@@ -161,4 +180,4 @@ def _finish(scorer: WordScorer, state: int, reading: int) -> float:
     return gain + scorer.weight * next_word(scorer.model, history, END)[1]
 
 
-implement(WordScorer, _readings, _advance, _ceiling, _finish)
+implement(WordScorer, _readings, _advance, _ceiling, _finish, _ceiling_from)
