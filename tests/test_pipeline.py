@@ -83,6 +83,9 @@ def test_a_language_model_is_built_tuned_and_used(world, tmp_path):
     (tmp_path / "text").write_text("".join(lines))
     done("lm", "text", tmp_path / "text", tmp_path / "sentences")
     done("lm", "build", tmp_path / "sentences", tmp_path / "words.lm", "--order", 2)
+    done("decode", tmp_path / "bundle", world / "features/dev", tmp_path / "default.jsonl", "--lm",
+         tmp_path / "words.lm")
+    assert wer(world, tmp_path / "default") <= wer(world, "greedy")
     done("tune", "decode", tmp_path / "bundle", world / "features/dev", "--lm",
          tmp_path / "words.lm", "--trials", 2)
     assert (tmp_path / "tune" / "surface.png").exists()

@@ -3,7 +3,15 @@
 rev(x, n)[t] = x[n−1−t] for t < n and x[t] beyond. The backward direction is
 rev(RNN(rev(x, n)), n): padding follows every sequence in both directions, so a layer that runs
 from left to right never sees it before it has finished with the utterance.
+
+On a CPU each direction has half of the cores. Threads that share one direction meet after every
+matrix product of every frame, and those products are small.
 """
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache, partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -51,12 +59,66 @@ class RecurrentLayer(nn.Module):
 
     def forward(self, x: Tensor, turn: Tensor) -> Tensor:
         """Shape (T, N, inputs) → (T, N, units · directions); `turn` is `reversal`."""
-        y, _ = self.forward_rnn(x)
-        if self.backward_rnn is not None:
-            turned = x.flatten(0, 1).index_select(0, turn).view_as(x)
-            z, _ = self.backward_rnn(turned)
-            y = torch.cat([y, z.flatten(0, 1).index_select(0, turn).view_as(y)], dim=2)
-        return self.norm(y)
+        if self.backward_rnn is None:
+            return self.norm(self.forward_rnn(x)[0])
+
+        def reverse(values: Tensor) -> Tensor:
+            return values.flatten(0, 1).index_select(0, turn).view_as(values)
+
+        rnns = self.forward_rnn, self.backward_rnn
+        directions = (lambda x: rnns[0](x)[0], lambda x: reverse(rnns[1](reverse(x))[0]))
+        if x.device.type != "cpu" or torch.get_num_threads() == 1:
+            outputs = [direction(x) for direction in directions]
+        elif torch.is_grad_enabled():
+            parameters = [list(rnn.parameters()) for rnn in rnns]
+            outputs = _SideBySide.apply(directions, parameters, x, *parameters[0], *parameters[1])
+        else:
+            outputs = _at_once([partial(direction, x) for direction in directions], learning=False)
+        return self.norm(torch.cat(outputs, dim=2))
+
+
+@cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    """Two threads that share `threads` cores."""
+    return ThreadPoolExecutor(2, "direction", torch.set_num_threads, (threads // 2,))
+
+
+def _at_once(functions: Sequence[Callable[[], Any]], learning: bool) -> list[Any]:
+    """Call each in a thread of its own, where gradients are recorded or not."""
+    # Each thread has such settings for itself.
+    dtype, enabled = torch.get_autocast_dtype("cpu"), torch.is_autocast_enabled("cpu")
+
+    def call(function: Callable[[], Any]) -> Any:
+        with torch.set_grad_enabled(learning), torch.autocast("cpu", dtype, enabled):
+            return function()
+
+    return list(_pool(torch.get_num_threads()).map(call, functions))
+
+
+class _SideBySide(torch.autograd.Function):
+    """Functions of `x` at once, there and back: each has a graph of its own.
+
+    The parameters that they learn are listed to be given their gradients.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, functions: Sequence[Callable[[Tensor], Tensor]],
+                parameters: Sequence[Sequence[nn.Parameter]], x: Tensor, *_: nn.Parameter
+                ) -> tuple[Tensor, ...]:
+        inputs = [x.detach().requires_grad_() for _ in functions]
+        outputs = _at_once([partial(f, own) for f, own in zip(functions, inputs, strict=True)],
+                           learning=True)
+        ctx.ran = list(zip(outputs, inputs, parameters, strict=True))
+        return tuple(y.detach() for y in outputs)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        results = _at_once(
+            [partial(torch.autograd.grad, y, [own, *parameters], gradient)
+             for (y, own, parameters), gradient in zip(ctx.ran, gradients, strict=True)],
+            learning=False)
+        del ctx.ran
+        return None, None, sum(r[0] for r in results), *(g for r in results for g in r[1:])
 
 
 def initialise(rnn: nn.RNNBase, units: int) -> None:

@@ -109,6 +109,43 @@ def test_layer_equals_packed_bidirectional_layer(cell):
         torch.testing.assert_close(found[:n, column], expected[:n, column])
 
 
+@pytest.fixture
+def two_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_directions_side_by_side_are_those_one_after_the_other(cell, dtype, two_threads):
+    torch.manual_seed(1)
+    layer = RecurrentLayer(cell, 5, 6, bidirectional=True)
+    layer.norm = nn.Identity()  # torch's own sums differ with the number of threads in bfloat16
+    turn = reversal(torch.tensor([9, 3, 7]), 9)
+    x, weights = torch.randn(9, 3, 5, requires_grad=True), torch.randn(9, 3, 12)
+    found = []
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        with torch.autocast("cpu", dtype, dtype != torch.float32):
+            y = layer(x, turn)
+            with torch.inference_mode():
+                torch.testing.assert_close(layer(x, turn), y.detach())
+        (y * weights).sum().backward()
+        found.append([y.detach(), x.grad, *(p.grad for p in layer.parameters())])
+        x.grad = None
+        layer.zero_grad()
+    for one, two in zip(*found, strict=True):
+        torch.testing.assert_close(two, one)
+
+
+def test_a_fault_in_one_direction_is_told(two_threads):
+    layer = RecurrentLayer("lstm", 5, 6, bidirectional=True)
+    with pytest.raises(RuntimeError, match="5"):
+        layer(torch.randn(4, 1, 7), reversal(torch.tensor([4]), 4))
+
+
 def test_fused_layer_equals_the_lstm_equations_gate_by_gate():
     """Hochreiter & Schmidhuber 1997 with forget gates (Gers et al. 2000), in plain numpy."""
     torch.manual_seed(2)
