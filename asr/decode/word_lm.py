@@ -35,8 +35,9 @@ from asr.text.units import BEGINNING, BETWEEN, BLANK, INSIDE, Units
 _PLACE = np.dtype([
     ("unit", np.int32), ("first_child", np.int32),  # as in the lexicon
     ("first_end", np.int32),
+    ("most", np.float32),  # what a word's end here can add; 0 at the root
     ("potential", np.float64),
-    ("most", np.float64),  # what a word's end here can add; 0 at the root
+    ("goes_on", np.uint64),  # `bit` of each unit that a word may go on with, and perhaps others
 ])
 
 
@@ -50,6 +51,7 @@ class WordScorer(NamedTuple):
 
     start: int
     part: np.ndarray  # of each unit, `Units.parts`
+    bit: np.ndarray  # of each unit, one bit of 64; units may share it
     ceilings: np.ndarray  # of each unit
     beginning: np.ndarray  # of each unit: the potential of the place it begins a word with, or 0
     model: Trie
@@ -88,7 +90,7 @@ def word_scorer(model: NgramModel, lexicon: Lexicon, parts: np.ndarray, weight: 
     potential = np.minimum(np.maximum(potential, outside), 0.0)  # so along a word they only fall
     potential[ROOT] = 0.0
     if unknown == -np.inf:
-        potential[-1] = 0.0  # nobody gets there
+        potential[-1] = 0.0  # nothing ends there
 
     # Where no word of the lexicon ends, an unknown one does.
     words = np.append(np.diff(lexicon.first_word), 0)  # and outside of it
@@ -98,6 +100,8 @@ def word_scorer(model: NgramModel, lexicon: Lexicon, parts: np.ndarray, weight: 
     places["first_child"][:-1] = lexicon.first_child
     places["first_end"][1:] = np.cumsum(ends)
     places["potential"][:-1] = potential
+    places["potential"][-2] = outside
+    bit = np.uint64(1) << np.arange(len(parts), dtype=np.uint64) % np.uint64(64)
     spelt = np.full(places["first_end"][-1], NONE, np.int32)
     spelt[np.repeat(words > 0, ends)] = lexicon.words
     word = np.where(spelt == NONE, np.int32(UNKNOWN), known[spelt])
@@ -105,14 +109,15 @@ def word_scorer(model: NgramModel, lexicon: Lexicon, parts: np.ndarray, weight: 
            + np.where(spelt == NONE, unknown, boost[spelt]))
     most = np.maximum.reduceat(end + weight * most_probable(model)[word], places["first_end"][:-1])
     most[ROOT] = 0.0
-    places["most"][:-1] = most
+    places["most"][:-1] = np.nextafter(most, np.inf, dtype=np.float32)  # not below, once rounded
+    np.bitwise_or.at(places["goes_on"], lexicon.parent[1:], bit[lexicon.unit[1:]])
     beginning = np.full(len(parts), potential[-1])
     first_units = slice(lexicon.first_child[ROOT], lexicon.first_child[ROOT + 1])
     beginning[lexicon.unit[first_units]] = potential[first_units]
     beginning[parts != BEGINNING] = 0.0
     ceilings = np.where(parts == INSIDE, 0.0, most.max()) + beginning
-    return WordScorer(model.start << 32, parts, ceilings, beginning, trie, weight, places,
-                      word, end)
+    return WordScorer(model.start << 32, parts, bit, ceilings, beginning, trie, weight,
+                      places, word, end)
 
 
 def spell(words: Sequence[str], units: Units) -> Lexicon:
@@ -167,9 +172,12 @@ def _ceiling(scorer: WordScorer, unit: int) -> float:
 
 
 def _ceiling_from(scorer: WordScorer, state: int, unit: int) -> float:
-    if scorer.part[unit] == INSIDE:
+    place = scorer.places[state & 0xFFFFFFFF]
+    if scorer.part[unit] != INSIDE:
+        return place.most + scorer.beginning[unit]
+    if place.goes_on & scorer.bit[unit]:
         return 0.0
-    return scorer.places[state & 0xFFFFFFFF].most + scorer.beginning[unit]
+    return scorer.places[-2].potential - place.potential
 
 
 def _finish(scorer: WordScorer, state: int, reading: int) -> float:

@@ -108,6 +108,7 @@ def test_what_the_ceilings_leave_out_would_not_have_stayed(units, seed, order, o
     scorer = word_scorer(model, spell(model.words, units), units.parts, **options)
     lax = scorer._replace(ceilings=np.full(4, 1e6), places=scorer.places.copy())
     lax.places["most"] = 1e6
+    lax.places["goes_on"] = 2**64 - 1
     for width in (1, 4):
         # In which order prefixes join is up to the ceilings, so of equal scores (-inf) too.
         tight, loose = (sorted((a.score, a.labels.tolist(), a.readings.tolist())
