@@ -62,8 +62,8 @@ class LstmNetwork(nn.Module):
             initialise(layer, config.units)
         for matrix in (self.embedding, self.output):
             if matrix is not None:
-                # Wider than the ±0.1 of Zaremba et al. (2014): with that the embeddings hardly reach
-                # the gates, and much of a short training goes by before the context is used.
+                # With the ±0.1 of Zaremba et al. (2014) the embeddings hardly reach the gates, and
+                # much of a short training goes by before the context is used.
                 nn.init.uniform_(matrix, -0.3, 0.3)
 
     def forward(self, units: Tensor, state: State | None = None,

@@ -51,7 +51,7 @@ class LstmTrainConfig(Config):
     nearest 1/256."""
     batch_units: int = Field(2048, ge=1)
     """Units in a batch, padding included; longer sentences are left out and counted."""
-    learning_rate: float = Field(5e-3, gt=0)
+    learning_rate: float = Field(1e-2, gt=0)
     """Highest rate of Adam."""
     clip: float = Field(1.0, gt=0)
     """Longest gradient of the loss per unit; a longer one is shortened to it."""
