@@ -46,12 +46,12 @@ class LstmTrainConfig(Config):
     between two measurements; the next epochs have the others. 0 is all."""
     vocabulary: VocabularyConfig = VocabularyConfig()
     model: LstmConfig = LstmConfig()
-    dropout: float = Field(0.2, ge=0, le=0.9)
+    dropout: float = Field(0.0, ge=0, le=0.9)
     """Probability of dropping a value of an embedding, or a cell's output after each layer, to the
-    nearest 1/256."""
-    batch_units: int = Field(2048, ge=1)
+    nearest 1/256; for texts that are gone through many times."""
+    batch_units: int = Field(512, ge=1)
     """Units in a batch, padding included; longer sentences are left out and counted."""
-    learning_rate: float = Field(1e-2, gt=0)
+    learning_rate: float = Field(5e-3, gt=0)
     """Highest rate of Adam."""
     clip: float = Field(1.0, gt=0)
     """Longest gradient of the loss per unit; a longer one is shortened to it."""
