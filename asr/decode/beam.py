@@ -6,7 +6,7 @@ paths so far that spell it and end in blank, and of those that end in its last u
 readings of a prefix (words that sound alike), each is a node, with the same paths.
 
 Ties: of prefixes with equal scores those that have been in the beam longer stay, and of those
-that would join, first the ones whose parent has been there longer, then the likelier unit.
+that would join, first the ones whose parent has been there longer, then the lower unit.
 """
 
 import hashlib
@@ -158,20 +158,15 @@ def _cut(totals: np.ndarray, limits: _Limits) -> float:
 @njit(nogil=True)
 def _likely_units(row: np.ndarray, least: float, gap: float, ceilings: np.ndarray,
                   units: np.ndarray) -> int:
-    """Fill `units` with those of a frame that may start a prefix, most promising first; how many.
+    """Fill `units` with those of a frame that may start a prefix; how many.
 
     Their log posterior is at least `least`, and with the most that the scorer can add to it exceeds
     `gap`.
     """
     count = 0
     for unit in range(BLANK + 1, len(row)):
-        promise = row[unit] + ceilings[unit]
-        if row[unit] >= least and promise > gap:
-            i = count
-            while i > 0 and row[units[i - 1]] + ceilings[units[i - 1]] < promise:
-                units[i] = units[i - 1]
-                i -= 1
-            units[i] = unit
+        if row[unit] >= least and row[unit] + ceilings[unit] > gap:
+            units[count] = unit
             count += 1
     return count
 
@@ -189,9 +184,12 @@ def _extend(trie: np.ndarray, nodes: int, now: np.ndarray, size: int, row: np.nd
     cut = _cut(then["total"][:size], limits)
     tried = _likely_units(row, min(limits.log_posterior, row.max()),
                           cut - now["total"][:size].max(), ceilings, units)
+    promise = -np.inf
+    for unit in units[:tried]:
+        promise = max(promise, row[unit] + ceilings[unit])
     for i in range(size):
         prefix = now[i]
-        if tried == 0 or prefix.total + row[units[0]] + ceilings[units[0]] <= cut:
+        if prefix.total + promise <= cut:
             continue
         node = prefix.node
         # The first reading with each unit, where there is one.
@@ -201,7 +199,7 @@ def _extend(trie: np.ndarray, nodes: int, now: np.ndarray, size: int, row: np.nd
             child = trie[child].sibling
         for unit in units[:tried]:
             if prefix.total + row[unit] + ceilings[unit] <= cut:
-                break
+                continue
             acoustic = row[unit] + (prefix.blank if trie[node].unit == unit else prefix.either)
             child = children[unit]
             if child == _ROOT:
