@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -10,6 +12,11 @@ if TYPE_CHECKING:
     from asr.model.bundle import Bundle
 
 __version__ = "0.1.0"
+
+# OpenMP's threads should not keep a core busy for a millisecond after each parallel loop: the
+# recurrent layers' own threads need it (asr/model/recurrent.py). Read once, when torch is loaded.
+if "torch" not in sys.modules:
+    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 
 def load_model(path: str | Path) -> Bundle:

@@ -33,9 +33,6 @@ def asr() -> None:
 
 def main() -> None:
     """Run the command line; see `AsrError` for what becomes of errors."""
-    # OpenMP's threads should not keep a core busy for a millisecond after each parallel loop: the
-    # recurrent layers' own threads need it (asr/model/recurrent.py). Read when torch is loaded.
-    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     try:
         sys.exit(asr.main(standalone_mode=False) or 0)
     except AsrError as error:

@@ -192,7 +192,7 @@ def _extend(trie: np.ndarray, nodes: int, now: np.ndarray, size: int, row: np.nd
         if prefix.total + promise <= cut:
             continue
         node = prefix.node
-        # The first reading with each unit, where there is one.
+        # The first reading with each unit; what earlier prefixes have left there is not a child.
         child = trie[node].child
         while child != _ROOT:
             children[trie[child].unit] = child
@@ -202,7 +202,7 @@ def _extend(trie: np.ndarray, nodes: int, now: np.ndarray, size: int, row: np.nd
                 continue
             acoustic = row[unit] + (prefix.blank if trie[node].unit == unit else prefix.either)
             child = children[unit]
-            if child == _ROOT:
+            if child == _ROOT or trie[child].parent != node:
                 if (acoustic + trie[node].added
                         + ceiling_from(scorer, trie[node].state, unit)) <= cut:
                     continue
@@ -224,10 +224,6 @@ def _extend(trie: np.ndarray, nodes: int, now: np.ndarray, size: int, row: np.nd
                         count += 1
                 child += 1
                 reading += 1
-        child = trie[node].child
-        while child != _ROOT:
-            children[trie[child].unit] = _ROOT
-            child = trie[child].sibling
     return trie, nodes, count
 
 

@@ -197,12 +197,13 @@ class LstmTrainer:
 
     def _step(self, batch: UnitBatch, rate: float) -> None:
         config = self.config
-        dropout = dropout_factors(config.dropout, config.model.widths, batch.units,
-                                  config.seed, "dropout", self.epoch, self.position)
+        dropout = None if config.dropout == 0 else [
+            factors.to(self.device) for factors in dropout_factors(
+                config.dropout, config.model.widths, batch.units, config.seed, "dropout",
+                self.epoch, self.position)]
         valid = batch.valid.flatten().nonzero()[:, 0].to(self.device)
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
-            hidden, _ = self.network(batch.units.to(self.device), None,
-                                     [factors.to(self.device) for factors in dropout])
+            hidden, _ = self.network(batch.units.to(self.device), None, dropout)
             logits = self.network.logits(hidden.flatten(0, 1).index_select(0, valid))
         loss = F.cross_entropy(logits.float(), batch.targets.to(self.device))
         loss.backward()

@@ -5,9 +5,11 @@ rev(RNN(rev(x, n)), n): padding follows every sequence in both directions, so a 
 from left to right never sees it before it has finished with the utterance.
 
 On a CPU each direction has half of the cores. Threads that share one direction meet after every
-matrix product of every frame, and those products are small.
+matrix product of every frame, and those products are small. Only where OpenMP's threads are known
+to give up their core soon (`asr/__init__.py`): where torch was loaded before asr they may not.
 """
 
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
@@ -67,7 +69,8 @@ class RecurrentLayer(nn.Module):
 
         rnns = self.forward_rnn, self.backward_rnn
         directions = (lambda x: rnns[0](x)[0], lambda x: reverse(rnns[1](reverse(x))[0]))
-        if x.device.type != "cpu" or torch.get_num_threads() == 1:
+        if (x.device.type != "cpu" or torch.get_num_threads() == 1
+                or "GOMP_SPINCOUNT" not in os.environ):
             outputs = [direction(x) for direction in directions]
         elif torch.is_grad_enabled():
             parameters = [list(rnn.parameters()) for rnn in rnns]

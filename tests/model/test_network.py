@@ -110,7 +110,8 @@ def test_layer_equals_packed_bidirectional_layer(cell):
 
 
 @pytest.fixture
-def two_threads():
+def two_threads(monkeypatch):
+    monkeypatch.setenv("GOMP_SPINCOUNT", "10000")
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     yield
