@@ -1,41 +1,50 @@
 """NIST's transcript format (.trn): `words of the utterance (id)`, one utterance a line."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from sys import intern
 
 from asr.errors import AsrError
 from asr.files import atomic_write, read_lines
+from asr.score.transcript import Side, Transcript
 
-_LINE = re.compile(r"(?:(?P<text>.*)\s)?\((?P<id>.+)\)\s*", re.DOTALL)
+NO_EXTRA: Mapping[str, str] = {}
+"""The `extra` of transcripts that have none: one for all, as there may be millions of them."""
+
+_LINE = re.compile(r"\s*(?:(?P<text>.*)\s)?\((?P<id>.+)\)\s*", re.DOTALL)
 
 
-def read_trn(path: Path) -> dict[str, str]:
-    """Read a .trn file: text by id, in the file's order.
+def read_trn(path: Path) -> Side:
+    """Read a .trn file.
 
     The id is what stands in the last parentheses that follow white space, so an id may hold
-    parentheses itself: `yes (no) (a(1))` is the text `yes (no)` of utterance `a(1)`.
+    parentheses itself: `yes (no) (a(1))` is the text `yes (no)` of utterance `a(1)`. As in
+    sclite (`-i spu_id`), the speaker is the part of the id before its first `-` or `_`, and a
+    line that begins with `;;` is a comment.
 
     Raises
     ------
     AsrError
-        The file is missing, a line has no id, or an id occurs twice; file and line are named.
+        The file is missing, a line has no id or holds alternations, or an id occurs twice; file
+        and line are named.
     """
-    texts: dict[str, str] = {}
-    lines: dict[str, int] = {}
+    return by_id(path, _rows(path))
+
+
+def _rows(path: Path) -> Iterator[tuple[int, str, Transcript]]:
     for number, line in enumerate(read_lines(path), start=1):
-        if not line.strip():
-            continue
         match = _LINE.fullmatch(line)
+        if line.startswith(";;") or not (match or line.strip()):
+            continue
         if match is None:
             raise AsrError(f"{path}:{number}: expected `text (id)`, found {line[:60]!r}")
-        utterance = match["id"]
-        if utterance in lines:
-            raise AsrError(f"{path}:{number}: id {utterance!r} was already on line "
-                           f"{lines[utterance]}; ids must be unique")
-        lines[utterance] = number
-        texts[utterance] = match["text"] or ""
-    return texts
+        text, utterance = match.groups()
+        text = text.rstrip() if text else ""
+        refuse_alternations(path, number, text)
+        speaker, dash, _ = utterance.replace("_", "-").partition("-")
+        yield number, utterance, Transcript(
+            text, intern(speaker) if dash and speaker else None, extra=NO_EXTRA)
 
 
 def write_trn(path: Path, texts: Iterable[tuple[str, str]]) -> None:
@@ -54,4 +63,25 @@ def write_trn(path: Path, texts: Iterable[tuple[str, str]]) -> None:
             if set(utterance) & set("\r\n") or match is None or match["id"] != utterance:
                 raise AsrError(f"id {utterance!r} cannot stand in a .trn file; rename the "
                                "utterance")
-            file.write(line + "\n")
+            # sclite skips a line that begins so; behind a space it reads the words.
+            file.write(f" {line}\n" if line.startswith((";;", "**")) else line + "\n")
+
+
+def by_id(path: Path, rows: Iterable[tuple[int, str, Transcript]]) -> Side:
+    """Gather rows of line number, id and transcript; an id that occurs twice is an `AsrError`."""
+    side: Side = {}
+    lines: dict[str, int] = {}
+    for number, utterance, transcript in rows:
+        if utterance in lines:
+            raise AsrError(f"{path}:{number}: id {utterance!r} was already on line "
+                           f"{lines[utterance]}; ids must be unique")
+        lines[utterance] = number
+        side[utterance] = transcript
+    return side
+
+
+def refuse_alternations(path: Path, number: int, text: str) -> None:
+    """Raise an `AsrError` if a text of NIST's formats gives a choice, as `{ a / b }`."""
+    if "{" in text and {"{", "/", "}"} <= set(text.split()):
+        raise AsrError(f"{path}:{number}: alternations (`{{ a / b }}`) are not supported; write "
+                       "one of them")
