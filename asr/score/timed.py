@@ -55,7 +55,7 @@ def parse_stm(path: Path) -> list[Segment]:
             raise AsrError(f"{path}:{number}: expected `file channel speaker start end text`, "
                            f"found {line[:60]!r}")
         file, channel, speaker, start, end = fields[:5]
-        text = fields[5].rstrip() if len(fields) > 5 else ""
+        text = fields[5] if len(fields) > 5 else ""
         extra = NO_EXTRA
         if text.startswith("<"):
             label, *rest = text.split(maxsplit=1)
@@ -177,8 +177,9 @@ def _transcript(words: Sequence[_Word]) -> Transcript:
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    for number, line in enumerate(read_lines(path), start=1):
-        if line.strip() and not line.lstrip().startswith(";;"):
+    for number, content in enumerate(read_lines(path), start=1):
+        line = content.strip()
+        if line and not line.startswith(";;"):
             yield number, line
 
 
