@@ -20,8 +20,8 @@ def read_trn(path: Path) -> Side:
 
     The id is what stands in the last parentheses that follow white space, so an id may hold
     parentheses itself: `yes (no) (a(1))` is the text `yes (no)` of utterance `a(1)`. As in
-    sclite (`-i spu_id`), the speaker is the part of the id before its first `-` or `_`, and a
-    line that begins with `;;` is a comment.
+    sclite (`-i spu_id`), the speaker is the part of the id before its first `-`, or without one
+    before its first `_`, and a line that begins with `;;` is a comment.
 
     Raises
     ------
@@ -42,7 +42,7 @@ def _rows(path: Path) -> Iterator[tuple[int, str, Transcript]]:
         text, utterance = match.groups()
         text = text.rstrip() if text else ""
         refuse_alternations(path, number, text)
-        speaker, dash, _ = utterance.replace("_", "-").partition("-")
+        speaker, dash, _ = utterance.partition("-" if "-" in utterance else "_")
         yield number, utterance, Transcript(
             text, intern(speaker) if dash and speaker else None, extra=NO_EXTRA)
 
