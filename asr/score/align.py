@@ -1,17 +1,31 @@
-"""Alignment of hypotheses with references, and what it counts.
-
-The alignment is the one of least edit distance with cost 1 for a substitution, a deletion or an
-insertion (Levenshtein 1966), by rapidfuzz, the engine of jiwer: of several least ones it takes
-the one that jiwer takes, so the counts agree with jiwer's.
-"""
+"""What alignments of hypotheses with references count."""
 
 import itertools
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
 
 import numpy as np
-from rapidfuzz.distance import Levenshtein
+
+from asr.score.edits import (
+    DELETION,
+    INSERTION,
+    SUBSTITUTION,
+    Aligner,
+    Edits,
+    Tokens,
+    join_edits,
+    unit_edits,
+)
+
+Alignment = Literal["unit", "sclite"]
+"""Costs of substitution, deletion, insertion: 1, 1, 1 as jiwer has them, or 4, 3, 3 as sclite."""
+_CHUNK = 10_000  # utterances aligned at once
+
+Pair = tuple[str | None, str | None]
+"""Reference and hypothesis word; None faces an inserted or a deleted word."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +43,11 @@ class Counts:
         """Substitutions, deletions and insertions of each utterance."""
         return self.substitutions + self.deletions + self.insertions
 
+    def __getitem__(self, utterances: np.ndarray) -> "Counts":
+        """Of some of the utterances."""
+        return Counts(self.length[utterances], self.substitutions[utterances],
+                      self.deletions[utterances], self.insertions[utterances])
+
 
 @dataclass(frozen=True)
 class Score:
@@ -41,10 +60,23 @@ class Score:
     words: Counts
     characters: Counts
     """Unicode code points of the texts, the single spaces between words among them."""
+    edits: Edits
+    """Of words, utterance after utterance."""
 
-    def alignment(self, index: int) -> list[tuple[str | None, str | None]]:
-        """Pairs of reference and hypothesis word; None faces an inserted or a deleted word."""
-        return align(self.references[index].split(), self.hypotheses[index].split())
+    @cached_property
+    def _starts(self) -> np.ndarray:
+        return np.searchsorted(self.edits.utterance, np.arange(len(self.ids) + 1))
+
+    def utterance_edits(self, index: int) -> list[tuple[int, int, int]]:
+        """Kind, reference position and hypothesis position of an utterance's edits, in order."""
+        part = slice(self._starts[index], self._starts[index + 1])
+        return list(zip(self.edits.kind[part].tolist(), self.edits.reference[part].tolist(),
+                        self.edits.hypothesis[part].tolist(), strict=True))
+
+    def alignment(self, index: int) -> list[Pair]:
+        """The words of an utterance, side by side."""
+        return spell(self.references[index].split(), self.hypotheses[index].split(),
+                     self.utterance_edits(index))
 
     def worst(self, number: int) -> list[int]:
         """Up to `number` utterances with errors, most errors first, then shortest reference."""
@@ -53,42 +85,77 @@ class Score:
         return [int(i) for i in order if errors[i]]
 
 
-def score_utterances(pairs: Iterable[tuple[str, str, str]]) -> Score:
+def score_utterances(pairs: Iterable[tuple[str, str, str]], alignment: Alignment = "unit"
+                     ) -> Score:
     """Align utterances, given as (id, reference, hypothesis).
 
     Words are what `str.split` makes of a text. An empty text has no words and no characters:
     facing an empty reference every word is an insertion.
     """
-    triples = [(utterance, " ".join(reference.split()), " ".join(hypothesis.split()))
-               for utterance, reference, hypothesis in pairs]
-    ids = [utterance for utterance, _, _ in triples]
-    references = [reference for _, reference, _ in triples]
-    hypotheses = [hypothesis for _, _, hypothesis in triples]
-    # Words become integers, since rapidfuzz compares other objects by their hash alone.
+    align = _aligner(alignment)
+    ids: list[str] = []
+    references: list[str] = []
+    hypotheses: list[str] = []
+    # Words become numbers, since rapidfuzz compares other objects by their hash alone.
     numbers: defaultdict[str, int] = defaultdict(itertools.count().__next__)
-    words = _count(references, hypotheses, lambda text: [numbers[word] for word in text.split()])
-    characters = _count(references, hypotheses, lambda text: text)
-    return Score(ids, references, hypotheses, words, characters)
+    edits: list[Edits] = []
+    words: list[Counts] = []
+    characters: list[Counts] = []
+    remaining = iter(pairs)
+    while chunk := list(itertools.islice(remaining, _CHUNK)):
+        expected = [" ".join(reference.split()) for _, reference, _ in chunk]
+        found = [" ".join(hypothesis.split()) for _, _, hypothesis in chunk]
+        ids += [utterance for utterance, _, _ in chunk]
+        references += expected
+        hypotheses += found
+        tokens = [[numbers[word] for word in text.split(" ")] if text else [] for text in expected]
+        edits.append(align(tokens, [[numbers[word] for word in text.split(" ")] if text else []
+                                    for text in found]))
+        words.append(_count(tokens, edits[-1]))
+        characters.append(_count(expected, align(expected, found)))
+    return Score(ids, references, hypotheses, _join_counts(words), _join_counts(characters),
+                 join_edits(edits, [len(counts.length) for counts in words]))
 
 
-def _count(references: list[str], hypotheses: list[str],
-           tokens_of: Callable[[str], Sequence[int] | str]) -> Counts:
-    rows = np.zeros((len(references), 4), np.int64)
-    for row, reference, hypothesis in zip(rows, references, hypotheses, strict=True):
-        expected = tokens_of(reference)
-        tags = [edit.tag for edit in Levenshtein.editops(expected, tokens_of(hypothesis))]
-        row[:] = (len(expected), tags.count("replace"), tags.count("delete"),
-                  tags.count("insert"))
-    return Counts(*rows.T)
-
-
-def align(reference: Sequence[str], hypothesis: Sequence[str]
-          ) -> list[tuple[str | None, str | None]]:
-    """Pairs of reference and hypothesis word; None faces an inserted or a deleted word."""
+def align(reference: Sequence[str], hypothesis: Sequence[str], alignment: Alignment = "unit"
+          ) -> list[Pair]:
+    """The words of a reference and a hypothesis, side by side."""
     numbers: defaultdict[str, int] = defaultdict(itertools.count().__next__)
-    pairs: list[tuple[str | None, str | None]] = []
-    for edit in Levenshtein.opcodes([numbers[word] for word in reference],
-                                    [numbers[word] for word in hypothesis]):
-        pairs += itertools.zip_longest(reference[edit.src_start:edit.src_end],
-                                       hypothesis[edit.dest_start:edit.dest_end])
-    return pairs
+    edits = _aligner(alignment)([[numbers[word] for word in reference]],
+                                [[numbers[word] for word in hypothesis]])
+    return spell(reference, hypothesis, zip(*(column.tolist() for column in edits[1:]),
+                                            strict=True))
+
+
+def spell(reference: Sequence[str], hypothesis: Sequence[str],
+          edits: Iterable[tuple[int, int, int]]) -> list[Pair]:
+    """Pairs of words from the kinds and positions of edits."""
+    pairs: list[Pair] = []
+    i = 0
+    for kind, at_reference, at_hypothesis in edits:
+        pairs += [(word, word) for word in reference[i:at_reference]]
+        i = at_reference + (kind != INSERTION)
+        pairs.append((None if kind == INSERTION else reference[at_reference],
+                      None if kind == DELETION else hypothesis[at_hypothesis]))
+    return pairs + [(word, word) for word in reference[i:]]
+
+
+def _aligner(alignment: Alignment) -> Aligner:
+    if alignment == "unit":
+        return unit_edits
+    from asr.score.sclite import sclite_edits  # loads numba, which the default does without
+
+    return sclite_edits
+
+
+def _count(references: Sequence[Tokens], edits: Edits) -> Counts:
+    size = len(references)
+    return Counts(np.array([len(tokens) for tokens in references], np.int64),
+                  *(np.bincount(edits.utterance[edits.kind == kind], minlength=size)
+                    for kind in (SUBSTITUTION, DELETION, INSERTION)))
+
+
+def _join_counts(parts: Sequence[Counts]) -> Counts:
+    return Counts(*(np.concatenate([np.zeros(0, np.int64), *(getattr(part, field)
+                                                             for part in parts)])
+                    for field in ("length", "substitutions", "deletions", "insertions")))

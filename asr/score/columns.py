@@ -11,8 +11,7 @@ from typing import Any
 
 from asr.errors import AsrError
 from asr.files import read_lines, read_text
-from asr.score.transcript import Side, Transcript
-from asr.score.trn import NO_EXTRA, by_id
+from asr.score.transcript import NO_EXTRA, Side, Transcript, by_id
 
 _Row = tuple[int, str, Transcript]
 # What a recogniser says of a whole utterance, and of the audio: nothing to group by.

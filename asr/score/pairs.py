@@ -1,34 +1,17 @@
-"""Texts by utterance id, and the strict pairing of references with hypotheses."""
+"""The strict pairing of references with hypotheses."""
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Literal
 
 from asr.errors import AsrError
-from asr.manifest import Hypothesis, Utterance, read_records
-from asr.score.trn import read_trn
+from asr.score.transcript import Side, Transcript
 
 Missing = Literal["error", "deletions"]
 _NAMED = 3  # ids that an error message names before it counts the rest
 
 
-def read_texts(path: Path, kind: type[Utterance] | type[Hypothesis]) -> dict[str, str]:
-    """Read text by utterance id, in the file's order, from `kind` as .jsonl or from a .trn file.
-
-    Raises
-    ------
-    AsrError
-        The file is missing, of another type, damaged, or holds an id twice.
-    """
-    if path.suffix == ".trn":
-        return read_trn(path)
-    if path.suffix == ".jsonl":
-        return {record.id: record.text for record in read_records(path, kind)}
-    raise AsrError(f"{path}: expected a .jsonl or .trn file")
-
-
-def pair_up(references: dict[str, str], hypotheses: dict[str, str], missing: Missing
-            ) -> tuple[list[tuple[str, str, str]], list[str]]:
+def pair_up(references: Side, hypotheses: Side, missing: Missing
+            ) -> tuple[list[Transcript], list[str]]:
     """Match references and hypotheses one to one by id.
 
     Parameters
@@ -39,8 +22,8 @@ def pair_up(references: dict[str, str], hypotheses: dict[str, str], missing: Mis
 
     Returns
     -------
-    list of (id, reference, hypothesis)
-        In the order of the references.
+    list of Transcript
+        The hypotheses in the order of the references; an absent one is empty.
     list of str
         Ids for which there was no hypothesis.
 
@@ -65,8 +48,8 @@ def pair_up(references: dict[str, str], hypotheses: dict[str, str], missing: Mis
             faults.append("count them as deleted with --missing deletions")
     if faults:
         raise AsrError("; ".join(faults))
-    return [(utterance, text, hypotheses.get(utterance, ""))
-            for utterance, text in references.items()], absent
+    nothing = Transcript("")
+    return [hypotheses.get(utterance, nothing) for utterance in references], absent
 
 
 def _first(ids: Iterable[str]) -> str:

@@ -8,8 +8,8 @@ from asr.errors import AsrError
 from asr.files import read_lines
 from asr.score.columns import read_jsonl, read_table
 from asr.score.timed import parse_stm, read_ctm, read_ctm_by_time, read_stm, stm_side
-from asr.score.transcript import Side, Transcript
-from asr.score.trn import NO_EXTRA, by_id, read_trn
+from asr.score.transcript import Side, Transcript, by_id
+from asr.score.trn import read_trn
 
 FORMATS = ("jsonl", "trn", "kaldi", "ctm", "stm", "csv", "tsv", "lines")
 
@@ -92,12 +92,12 @@ def _kaldi_rows(path: Path) -> Iterator[tuple[int, str, Transcript]]:
         fields = line.split(maxsplit=1)
         if fields:
             yield number, fields[0], Transcript(
-                fields[1].rstrip() if len(fields) > 1 else "", extra=NO_EXTRA)
+                fields[1].rstrip() if len(fields) > 1 else "")
 
 
 def _read_by_line(path: Path) -> Side:
     """Read a text a line; the ids are the lines' numbers, from 1."""
-    return {str(number): Transcript(line.strip(), extra=NO_EXTRA)
+    return {str(number): Transcript(line.strip())
             for number, line in enumerate(read_lines(path), start=1)}
 
 

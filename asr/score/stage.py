@@ -1,38 +1,87 @@
-"""The score stage: a reference file and a hypothesis file become a report."""
+"""The score stage: references and hypotheses become a report."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from asr.manifest import Hypothesis, Utterance
-from asr.score.align import score_utterances
-from asr.score.pairs import Missing, pair_up, read_texts
-from asr.score.report import Report, write_report
-from asr.text.normalise import normaliser as named_normaliser
+from asr.files import atomic_folder
+from asr.score.align import Alignment, score_utterances
+from asr.score.groups import group_utterances
+from asr.score.json_report import json_report
+from asr.score.normalisation import Normalisation
+from asr.score.pairs import Missing, pair_up
+from asr.score.read import Source, read_sides
+from asr.score.report import Report
+from asr.score.text_report import text_report
+from asr.score.transcript import Side
+from asr.score.trn import write_trn
+
+FILES = ("report.txt", "report.json", "ref.trn", "hyp.trn")
 
 
-def score_files(reference: Path, hypothesis: Path, normaliser: str = "none",
-                missing: Missing = "error", output: Path | None = None) -> Report:
-    """Score a hypothesis file against a reference file, each .jsonl or .trn.
+def score_files(reference: Source, hypotheses: Sequence[Source], *, normaliser: str = "none",
+                substitutions: Path | None = None, missing: Missing = "error",
+                alignment: Alignment = "unit", by: Sequence[str] = (), lm: Path | None = None
+                ) -> list[Report]:
+    """Score hypothesis files against a reference file; a report for each.
 
     Parameters
     ----------
-    normaliser : str
-        Applied to both sides' texts, see `asr.text.normalise`.
+    normaliser, substitutions : str, Path
+        Applied to both sides' texts, see `asr.score.normalisation.Normalisation`.
     missing : "error" or "deletions"
         See `asr.score.pairs.pair_up`.
-    output : Path, optional
-        Folder for the report, see `asr.score.report.write_report`.
+    alignment : "unit" or "sclite"
+        See `asr.score.align.Alignment`.
+    by : sequence of str
+        Keys to group utterances by, see `asr.score.groups.group_utterances`.
+    lm : Path, optional
+        A language model, to tell errors at words that it lacks apart.
 
     Raises
     ------
     AsrError
-        A file cannot be read, the ids do not match, or `output` cannot be written.
+        A file cannot be read, the ids do not match, or there is no such key to group by.
     """
-    normalise = named_normaliser(normaliser)
-    pairs, absent = pair_up(read_texts(reference, Utterance), read_texts(hypothesis, Hypothesis),
-                            missing)
-    score = score_utterances((utterance, normalise(expected), normalise(found))
-                             for utterance, expected, found in pairs)
-    report = Report(score, reference, hypothesis, normaliser, missing, absent)
-    if output is not None:
-        write_report(report, output)
-    return report
+    vocabulary = None
+    if lm is not None:
+        from asr.lm.binary import load_lm  # loads numba, which scoring can do without
+
+        vocabulary = frozenset(load_lm(lm).words)
+    expected, sides = read_sides(reference, hypotheses)
+    reports = []
+    for source, side in zip(hypotheses, sides, strict=True):
+        reports.append(_score(expected, side, reference.path, source.path,
+                              Normalisation(normaliser, substitutions), missing, alignment,
+                              by, vocabulary))
+    return reports
+
+
+def _score(references: Side, hypotheses: Side, reference: Path, hypothesis: Path,
+           normalisation: Normalisation, missing: Missing, alignment: Alignment,
+           by: Sequence[str], vocabulary: frozenset[str] | None) -> Report:
+    found, absent = pair_up(references, hypotheses, missing)
+    score = score_utterances(
+        ((utterance, normalisation(transcript.text), normalisation(hypothesis.text))
+         for (utterance, transcript), hypothesis in zip(references.items(), found, strict=True)),
+        alignment)
+    confidences = [transcript.confidences
+                   if len(transcript.confidences) == len(text.split()) else ()
+                   for transcript, text in zip(found, score.hypotheses, strict=True)]
+    transcripts = list(references.values())
+    return Report(score, transcripts, confidences, reference, hypothesis, alignment,
+                  normalisation.changes(), missing, absent,
+                  {key: group_utterances(key, transcripts, score.words) for key in by}, vocabulary)
+
+
+def write_report(report: Report, folder: Path) -> None:
+    """Write report.txt, report.json, ref.trn and hyp.trn into `folder`, all or nothing.
+
+    An earlier report there is replaced; a folder that holds anything else is an `AsrError`.
+    """
+    score = report.score
+    with atomic_folder(folder.resolve(), FILES) as new:
+        (new / "report.txt").write_text(text_report(report), encoding="utf-8")
+        with (new / "report.json").open("w", encoding="utf-8") as file:
+            file.writelines(json_report(report))
+        write_trn(new / "ref.trn", zip(score.ids, score.references, strict=True))
+        write_trn(new / "hyp.trn", zip(score.ids, score.hypotheses, strict=True))

@@ -17,7 +17,9 @@ class Rate:
     errors: int
     length: int
     interval: tuple[float, float] | None
-    """See `bootstrap_interval`."""
+    """Over utterances, see `bootstrap_interval`."""
+    speaker_interval: tuple[float, float] | None = None
+    """Over speakers, each drawn with all of their utterances; None where they are not known."""
 
     @property
     def value(self) -> float | None:
@@ -25,9 +27,19 @@ class Rate:
         return self.errors / self.length if self.length else None
 
 
-def rate(errors: np.ndarray, length: np.ndarray) -> Rate:
-    """The corpus's rate from each utterance's errors and length, shape (N,) both."""
-    return Rate(int(errors.sum()), int(length.sum()), bootstrap_interval(errors, length))
+def rate(errors: np.ndarray, length: np.ndarray, speakers: np.ndarray | None = None) -> Rate:
+    """The corpus's rate from each utterance's errors and length, shape (N,) both.
+
+    Utterances of one speaker are alike, so an interval over utterances is too narrow for what
+    other speakers would have. With `speakers`, shape (N,), a number from 0 for each utterance's,
+    there is one over them as well.
+    """
+    by_speaker = None
+    if speakers is not None:
+        by_speaker = bootstrap_interval(np.bincount(speakers, errors).astype(np.int64),
+                                        np.bincount(speakers, length).astype(np.int64))
+    return Rate(int(errors.sum()), int(length.sum()), bootstrap_interval(errors, length),
+                by_speaker)
 
 
 def bootstrap_interval(errors: np.ndarray, length: np.ndarray, confidence: float = CONFIDENCE,

@@ -11,8 +11,8 @@ import numpy as np
 
 from asr.errors import AsrError
 from asr.files import read_lines
-from asr.score.transcript import Side, Transcript
-from asr.score.trn import NO_EXTRA, by_id, refuse_alternations
+from asr.score.transcript import NO_EXTRA, Side, Transcript, by_id
+from asr.score.trn import refuse_alternations
 
 _IGNORED = "ignore_time_segment_in_scoring"
 
@@ -172,7 +172,7 @@ def _parse_ctm(path: Path) -> dict[tuple[str, str], list[_Word]]:
 
 def _transcript(words: Sequence[_Word]) -> Transcript:
     confidences = tuple(word.confidence for word in words if word.confidence is not None)
-    return Transcript(" ".join(word.text for word in words), extra=NO_EXTRA,
+    return Transcript(" ".join(word.text for word in words),
                       confidences=confidences if len(confidences) == len(words) else ())
 
 

@@ -1,11 +1,16 @@
 """What scoring knows of an utterance, whatever file it came from."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from asr.errors import AsrError
+
+NO_EXTRA: Mapping[str, str] = {}
+"""The `extra` of transcripts that have none: one for all, as there may be millions of them."""
 
 
-@dataclass(frozen=True, slots=True)
-class Transcript:
+class Transcript(NamedTuple):
     """What one side says: a reference, or what a recogniser made of it."""
 
     text: str
@@ -16,7 +21,7 @@ class Transcript:
     """Where the utterance starts in the file, in seconds."""
     duration: float | None = None
     """Length in seconds."""
-    extra: Mapping[str, str] = field(default_factory=dict)
+    extra: Mapping[str, str] = NO_EXTRA
     """Whatever else the file says, by its name there; reports can group by it."""
     confidences: tuple[float, ...] = ()
     """Of each word of `text` as the recogniser gave it; empty where it gave none."""
@@ -24,3 +29,16 @@ class Transcript:
 
 Side = dict[str, Transcript]
 """Transcripts by utterance id, in the file's order."""
+
+
+def by_id(path: Path, rows: Iterable[tuple[int, str, Transcript]]) -> Side:
+    """Gather rows of line number, id and transcript; an id that occurs twice is an `AsrError`."""
+    side: Side = {}
+    lines: dict[str, int] = {}
+    for number, utterance, transcript in rows:
+        if utterance in lines:
+            raise AsrError(f"{path}:{number}: id {utterance!r} was already on line "
+                           f"{lines[utterance]}; ids must be unique")
+        lines[utterance] = number
+        side[utterance] = transcript
+    return side

@@ -1,16 +1,13 @@
 """NIST's transcript format (.trn): `words of the utterance (id)`, one utterance a line."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from sys import intern
 
 from asr.errors import AsrError
 from asr.files import atomic_write, read_lines
-from asr.score.transcript import Side, Transcript
-
-NO_EXTRA: Mapping[str, str] = {}
-"""The `extra` of transcripts that have none: one for all, as there may be millions of them."""
+from asr.score.transcript import Side, Transcript, by_id
 
 _LINE = re.compile(r"\s*(?:(?P<text>.*)\s)?\((?P<id>.+)\)\s*", re.DOTALL)
 
@@ -44,7 +41,7 @@ def _rows(path: Path) -> Iterator[tuple[int, str, Transcript]]:
         refuse_alternations(path, number, text)
         speaker, dash, _ = utterance.partition("-" if "-" in utterance else "_")
         yield number, utterance, Transcript(
-            text, intern(speaker) if dash and speaker else None, extra=NO_EXTRA)
+            text, intern(speaker) if dash and speaker else None)
 
 
 def write_trn(path: Path, texts: Iterable[tuple[str, str]]) -> None:
@@ -65,19 +62,6 @@ def write_trn(path: Path, texts: Iterable[tuple[str, str]]) -> None:
                                "utterance")
             # sclite skips a line that begins so; behind a space it reads the words.
             file.write(f" {line}\n" if line.startswith((";;", "**")) else line + "\n")
-
-
-def by_id(path: Path, rows: Iterable[tuple[int, str, Transcript]]) -> Side:
-    """Gather rows of line number, id and transcript; an id that occurs twice is an `AsrError`."""
-    side: Side = {}
-    lines: dict[str, int] = {}
-    for number, utterance, transcript in rows:
-        if utterance in lines:
-            raise AsrError(f"{path}:{number}: id {utterance!r} was already on line "
-                           f"{lines[utterance]}; ids must be unique")
-        lines[utterance] = number
-        side[utterance] = transcript
-    return side
 
 
 def refuse_alternations(path: Path, number: int, text: str) -> None:

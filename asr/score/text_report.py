@@ -1,0 +1,208 @@
+"""A report for people: tables and aligned words, 80 columns wide."""
+
+import io
+from collections.abc import Iterator, Sequence
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from asr.score import statistics
+from asr.score.align import Counts, Pair
+from asr.score.analysis import Unknown
+from asr.score.confidence import calibration_error
+from asr.score.groups import Group
+from asr.score.report import Report
+from asr.score.statistics import Rate
+
+_WIDTH = 80
+_WORST = 10  # utterances shown
+_FREQUENT = 10  # confusions, deletions, insertions shown
+_LINE = 70  # columns of aligned words in one line
+_CELL = 24  # columns of a name or a pair of words in a table
+_JOINERS = "\u200c\u200d"  # zero width, unprintable to Python, at home in Persian and Hindi words
+_COSTS = {"unit": "cost 1 for each edit, as jiwer",
+          "sclite": "costs 4, 3, 3 of substitution, deletion, insertion, as sclite"}
+
+
+def text_report(report: Report, colour: bool = False) -> str:
+    """Rates, how they came about, groups, confused words and the worst utterances."""
+    buffer = io.StringIO()
+    console = Console(file=buffer, width=_WIDTH, force_terminal=colour, highlight=False,
+                      color_system="standard" if colour else None, legacy_windows=False)
+    console.print(_rate_table(report))
+    console.print()
+    console.print(_origin(report))
+    for key, groups in report.groups.items():
+        console.print(Text(f"\nBy {_printable(key)}", style="bold"))
+        console.print(_group_table(groups))
+    if report.rates["wer"].errors:
+        console.print()
+        console.print(_confusion_table(report))
+    worst = report.score.worst(_WORST)
+    if worst:
+        console.print(f"\nWorst utterances ({len(worst)} of {report.rates['ser'].errors} with "
+                      "errors)")
+    for index in worst:
+        words = report.score.words
+        console.print(Text(
+            f"\n{_printable(report.score.ids[index])}: {words.substitutions[index]} sub, "
+            f"{words.deletions[index]} del, {words.insertions[index]} ins, words "
+            f"{words.length[index]}", style="bold"), overflow="fold")
+        for line in _aligned_lines(report.score.alignment(index)):
+            console.print(line, overflow="fold")
+    return "".join(line.rstrip() + "\n" for line in buffer.getvalue().splitlines())
+
+
+def _rate_table(report: Report) -> Table:
+    rates, score = report.rates, report.score
+    table = _table("", "%", "95 % interval", "errors", "sub", "del", "ins", "of")
+    rows = (("wer", score.words, "words"), ("cer", score.characters, "chars"),
+            ("ser", None, "utterances"))
+    for name, counts, kind in rows:
+        rate = rates[name]
+        parts = ["", "", ""] if counts is None else _totals(counts)
+        table.add_row(name.upper(), *_percent(rate), f"{rate.errors:,}", *parts,
+                      f"{rate.length:,} {kind}", style="bold" if name == "wer" else "")
+    return table
+
+
+def _table(*headings: str) -> Table:
+    """Without lines; what has no heading, and what counts something, stands on the left."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in headings:
+        table.add_column(heading, justify="left" if heading in ("", "of") else "right")
+    return table
+
+
+def _percent(rate: Rate) -> tuple[str, str]:
+    return ("n/a" if rate.value is None else f"{100 * rate.value:.2f}", _interval(rate.interval))
+
+
+def _interval(interval: tuple[float, float] | None) -> str:
+    return "n/a" if interval is None else " – ".join(f"{100 * end:.2f}" for end in interval)
+
+
+def _totals(counts: Counts) -> list[str]:
+    return [f"{part.sum():,}" for part in (counts.substitutions, counts.deletions,
+                                           counts.insertions)]
+
+
+def _group_table(groups: Sequence[Group]) -> Table:
+    table = _table("", "WER %", "95 % interval", "errors", "sub", "del", "ins", "words")
+    for group in groups:
+        table.add_row(Text(_short(group.name)), *_percent(group.rate), f"{group.rate.errors:,}",
+                      *_totals(group.counts), f"{group.rate.length:,}")
+    return table
+
+
+def _confusion_table(report: Report) -> Table:
+    """The most frequent substitutions, deletions and insertions, side by side."""
+    analysis = report.analysis
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("", "substituted", "", "deleted", "", "inserted"):
+        table.add_column(heading, justify="left" if heading else "right")
+    columns = [[(f"{expected} → {found}", count)
+                for expected, found, count in analysis.substitutions[:_FREQUENT]],
+               analysis.deletions[:_FREQUENT], analysis.insertions[:_FREQUENT]]
+    for row in range(max(map(len, columns))):
+        cells: list[Text] = []
+        for column in columns:
+            text, count = column[row] if row < len(column) else ("", 0)
+            cells += [Text(f"{count:,}" if count else ""), Text(_short(text))]
+        table.add_row(*cells)
+    return table
+
+
+def _short(name: str) -> str:
+    """Printable, and no wider than a cell."""
+    text = Text(_printable(name))
+    text.truncate(_CELL, overflow="ellipsis")
+    return text.plain
+
+
+def _origin(report: Report) -> Table:
+    count = len(report.score.ids)
+    missing = len(report.missing_ids)
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    rows = [("reference", str(report.reference)), ("hypothesis", str(report.hypothesis)),
+            ("normaliser", _changes(report)), ("alignment", _COSTS[report.alignment])]
+    if report.missing == "deletions":
+        rows.append(("missing", f"{missing} of {count} utterances had no hypothesis and count as "
+                                "all deleted"))
+    if report.rates["wer"].value is None:
+        rows.append(("no rate", "the references hold no words"))
+    if report.unknown is not None:
+        rows.append(("unknown", _unknown(report.unknown)))
+    rows.append(("interval", f"{statistics.RESAMPLES:,} bootstrap resamples of utterances, seed "
+                             f"{statistics.SEED}"))
+    if report.rates["wer"].speaker_interval is not None:
+        rows.append(("speakers", "resampled instead of utterances, the interval of WER is "
+                                 + _interval(report.rates["wer"].speaker_interval)))
+    if report.word_confidences is not None:
+        error = calibration_error(report.word_confidences)
+        rows.append(("confidences", f"expected calibration error {error:.3f}, of "
+                                    f"{len(report.word_confidences.correct):,} words"))
+    rows.append(("characters", "Unicode code points, single spaces between words included"))
+    for name, value in rows:
+        table.add_row(name, Text(_printable(value)))
+    return table
+
+
+def _changes(report: Report) -> str:
+    changes = report.changes
+    name = changes.normaliser
+    if changes.substitutions is not None:
+        name += f", then {changes.substitutions}"
+    if not changes.changed:
+        return name
+    examples = "; ".join(f"{_quote(before)} → {_quote(after)}"
+                         for before, after, _ in changes.examples)
+    return f"{name}; changed {changes.changed:,} of {changes.texts:,} texts: {examples}"
+
+
+def _quote(words: str) -> str:
+    return f"“{_short(words)}”"
+
+
+def _unknown(unknown: Unknown) -> str:
+    examples = ", ".join(_short(word) for word, _ in unknown.frequent[:3])
+    return (f"{unknown.words:,} reference words are not in the language model"
+            + (f" ({examples}); {unknown.errors:,} of the {unknown.all_errors:,} substituted or "
+               "deleted words are among them" if unknown.words else ""))
+
+
+def _aligned_lines(alignment: list[Pair]) -> Iterator[Text]:
+    """Lines `REF`, `HYP` and one that marks S, D and I, again and again for a long utterance."""
+    lines = _new_lines()
+    for reference, hypothesis in alignment:
+        expected, found = (None if word is None else _printable(word)
+                           for word in (reference, hypothesis))
+        width = max(cell_len(expected or ""), cell_len(found or ""))
+        if reference == hypothesis:
+            mark, style = "", ""
+        elif reference is None:
+            mark, style = "I", "green"
+        elif hypothesis is None:
+            mark, style = "D", "red"
+        else:
+            mark, style = "S", "yellow"
+        if lines[0].cell_len + width > _LINE and len(lines[0]) > len("REF "):
+            yield from lines
+            lines = _new_lines()
+        for line, word in zip(lines, (expected, found, mark), strict=True):
+            word = "*" * width if word is None else word
+            line.append(word + " " * (width - cell_len(word) + 1), style)
+    yield from lines
+
+
+def _new_lines() -> tuple[Text, Text, Text]:
+    return Text("REF "), Text("HYP "), Text("    ")
+
+
+def _printable(text: str) -> str:
+    """Without what would steer a terminal: escapes, controls, changes of direction."""
+    return "".join(c if c.isprintable() or c in _JOINERS else "\ufffd" for c in text)
