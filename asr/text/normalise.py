@@ -3,6 +3,8 @@
 import re
 import unicodedata
 from collections.abc import Callable
+from functools import cache
+from importlib import import_module
 
 from asr.errors import AsrError
 
@@ -29,7 +31,31 @@ def librispeech(text: str) -> str:
     return " ".join(_STRAY_APOSTROPHE.sub(" ", text).split())
 
 
-NORMALISERS: dict[str, Callable[[str], str]] = {"none": none, "librispeech": librispeech}
+def basic(text: str) -> str:
+    """Whisper's normaliser for any language: no punctuation, no signs, nothing in brackets."""
+    return " ".join(_whisper("BasicTextNormalizer", "basic")(text).split())
+
+
+def english(text: str) -> str:
+    """Whisper's normaliser for English: also spelling, contractions, titles, numbers in digits.
+
+    Radford et al. 2022, Robust speech recognition via large-scale weak supervision, appendix C.
+    """
+    return " ".join(_whisper("EnglishTextNormalizer", "english")(text).split())
+
+
+@cache
+def _whisper(kind: str, module: str) -> Callable[[str], str]:
+    try:
+        library = import_module(f"whisper_normalizer.{module}")
+    except ModuleNotFoundError:
+        raise AsrError(f"the normaliser {module!r} needs the package whisper-normalizer: "
+                       "pip install 'asr[english]'") from None
+    return getattr(library, kind)()
+
+
+NORMALISERS: dict[str, Callable[[str], str]] = {
+    "none": none, "librispeech": librispeech, "basic": basic, "english": english}
 
 
 def normaliser(name: str) -> Callable[[str], str]:

@@ -1,11 +1,13 @@
 """asr.text.normalise: the named normalisers."""
 
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from asr.errors import AsrError
-from asr.text.normalise import NORMALISERS, librispeech, none, normaliser
+from asr.text.normalise import NORMALISERS, _whisper, librispeech, none, normaliser
 
 
 @pytest.mark.parametrize(("text", "expected"), [
@@ -32,10 +34,37 @@ def test_none_only_folds_white_space():
 
 
 @given(st.text(), st.sampled_from(sorted(NORMALISERS)))
-def test_normalising_twice_changes_nothing(text, name):
+def test_single_spaces_part_words(text, name):
+    pytest.importorskip("whisper_normalizer")
     once = normaliser(name)(text)
-    assert normaliser(name)(once) == once
     assert once == " ".join(once.split())
+
+
+@pytest.mark.parametrize(("name", "text", "expected"), [  # openai/whisper's own test cases
+    ("english", "Let's", "let us"),
+    ("english", "he's like", "he is like"),
+    ("english", "Mr. Park visited Assoc. Prof. Kim Jr.",
+     "mister park visited associate professor kim junior"),
+    ("english", "the colour of twenty two [noise] dogs", "the color of 22 dogs"),
+    ("basic", "Don't (laughs) stop: ÉTÉ!", "don t stop été"),
+])
+def test_whisper(name, text, expected):
+    pytest.importorskip("whisper_normalizer")
+    assert normaliser(name)(text) == expected
+
+
+def test_a_normaliser_without_its_package(monkeypatch):
+    monkeypatch.setitem(sys.modules, "whisper_normalizer", None)
+    monkeypatch.setitem(sys.modules, "whisper_normalizer.english", None)
+    _whisper.cache_clear()
+    with pytest.raises(AsrError, match=r"needs the package whisper-normalizer: pip install"):
+        normaliser("english")("a")
+
+
+@given(st.text(), st.sampled_from([none, librispeech]))
+def test_normalising_twice_changes_nothing(text, normalise):
+    once = normalise(text)
+    assert normalise(once) == once
 
 
 def test_every_character_normalises_once_and_for_all():
@@ -56,5 +85,5 @@ def test_librispeech_text_stays_as_it_is(words):
 
 
 def test_unknown_name_lists_the_known():
-    with pytest.raises(AsrError, match="no normaliser named 'english'; known: none, librispeech"):
-        normaliser("english")
+    with pytest.raises(AsrError, match="no normaliser named 'German'; known: none, librispeech"):
+        normaliser("German")
