@@ -2,7 +2,7 @@
 
 import itertools
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -12,11 +12,11 @@ import numpy as np
 from asr.score.edits import (
     DELETION,
     INSERTION,
-    SUBSTITUTION,
-    Aligner,
     Edits,
     Tokens,
+    edit_counts,
     join_edits,
+    unit_counts,
     unit_edits,
 )
 
@@ -93,6 +93,7 @@ def score_utterances(pairs: Iterable[tuple[str, str, str]], alignment: Alignment
     facing an empty reference every word is an insertion.
     """
     align = _aligner(alignment)
+    count = _counter(alignment)
     ids: list[str] = []
     references: list[str] = []
     hypotheses: list[str] = []
@@ -111,8 +112,8 @@ def score_utterances(pairs: Iterable[tuple[str, str, str]], alignment: Alignment
         tokens = [[numbers[word] for word in text.split(" ")] if text else [] for text in expected]
         edits.append(align(tokens, [[numbers[word] for word in text.split(" ")] if text else []
                                     for text in found]))
-        words.append(_count(tokens, edits[-1]))
-        characters.append(_count(expected, align(expected, found)))
+        words.append(_counts(tokens, edit_counts(edits[-1], len(chunk))))
+        characters.append(_counts(expected, count(expected, found)))
     return Score(ids, references, hypotheses, _join_counts(words), _join_counts(characters),
                  join_edits(edits, [len(counts.length) for counts in words]))
 
@@ -140,7 +141,7 @@ def spell(reference: Sequence[str], hypothesis: Sequence[str],
     return pairs + [(word, word) for word in reference[i:]]
 
 
-def _aligner(alignment: Alignment) -> Aligner:
+def _aligner(alignment: Alignment) -> Callable[[Sequence[Tokens], Sequence[Tokens]], Edits]:
     if alignment == "unit":
         return unit_edits
     from asr.score.sclite import sclite_edits  # loads numba, which the default does without
@@ -148,11 +149,17 @@ def _aligner(alignment: Alignment) -> Aligner:
     return sclite_edits
 
 
-def _count(references: Sequence[Tokens], edits: Edits) -> Counts:
-    size = len(references)
-    return Counts(np.array([len(tokens) for tokens in references], np.int64),
-                  *(np.bincount(edits.utterance[edits.kind == kind], minlength=size)
-                    for kind in (SUBSTITUTION, DELETION, INSERTION)))
+def _counter(alignment: Alignment
+             ) -> Callable[[Sequence[Tokens], Sequence[Tokens]], np.ndarray]:
+    if alignment == "unit":
+        return unit_counts
+    align = _aligner(alignment)
+    return lambda references, hypotheses: edit_counts(align(references, hypotheses),
+                                                      len(references))
+
+
+def _counts(references: Sequence[Tokens], kinds: np.ndarray) -> Counts:
+    return Counts(np.array([len(tokens) for tokens in references], np.int64), *kinds.T)
 
 
 def _join_counts(parts: Sequence[Counts]) -> Counts:

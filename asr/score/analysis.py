@@ -3,10 +3,13 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from heapq import nsmallest
 from typing import NamedTuple
 
 from asr.score.align import Score
 from asr.score.edits import DELETION, INSERTION
+
+FREQUENT = 100
 
 
 class WordErrors(NamedTuple):
@@ -21,7 +24,7 @@ class WordErrors(NamedTuple):
 
 @dataclass(frozen=True)
 class Analysis:
-    """Each list has the most frequent first, and equals in order of the words."""
+    """Each list has up to `FREQUENT`, the most frequent first, equals in order of the words."""
 
     substitutions: list[tuple[str, str, int]]
     """Reference word, hypothesis word, how often."""
@@ -40,7 +43,7 @@ class Unknown(NamedTuple):
     all_errors: int
     """Substituted and deleted words, known ones among them."""
     frequent: list[tuple[str, int]]
-    """Unknown words, most frequent first."""
+    """Up to `FREQUENT` unknown words, most frequent first."""
 
 
 def analyse(score: Score) -> Analysis:
@@ -59,9 +62,10 @@ def analyse(score: Score) -> Analysis:
                 substitutions[reference[i], hypothesis[j]] += 1
                 substituted[reference[i]] += 1
     frequencies = _frequencies(score)
-    words = [WordErrors(word, frequencies[word], substituted[word], deletions[word])
-             for word in substituted.keys() | deletions.keys()]
-    words.sort(key=lambda w: (-w.substituted - w.deleted, w.occurrences, w.word))
+    words = nsmallest(
+        FREQUENT, (WordErrors(word, frequencies[word], substituted[word], deletions[word])
+                   for word in substituted.keys() | deletions.keys()),
+        key=lambda w: (-w.substituted - w.deleted, w.occurrences, w.word))
     return Analysis([(*pair, count) for pair, count in _ranked(substitutions)],
                     _ranked(deletions), _ranked(insertions), words)
 
@@ -92,4 +96,4 @@ def _frequencies(score: Score) -> Counter[str]:
 
 
 def _ranked(counts: Counter) -> list:
-    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return nsmallest(FREQUENT, counts.items(), key=lambda item: (-item[1], item[0]))

@@ -1,7 +1,7 @@
 """Edits: what turns references into hypotheses, by the alignment of least cost."""
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,8 +26,6 @@ class Edits(NamedTuple):
     """Position of the word in the hypothesis; of a deletion, of the word it stands before."""
 
 
-Aligner = Callable[[Sequence[Tokens], Sequence[Tokens]], Edits]
-
 
 def unit_edits(references: Sequence[Tokens], hypotheses: Sequence[Tokens]) -> Edits:
     """Alignments with cost 1 for every edit (Levenshtein 1966), by rapidfuzz, jiwer's engine.
@@ -39,6 +37,22 @@ def unit_edits(references: Sequence[Tokens], hypotheses: Sequence[Tokens]) -> Ed
             in enumerate(zip(references, hypotheses, strict=True))
             for tag, i, j in Levenshtein.editops(reference, hypothesis).as_list()]
     return Edits(*np.array(rows, np.int32).reshape(-1, 4).T)
+
+
+def unit_counts(references: Sequence[Tokens], hypotheses: Sequence[Tokens]) -> np.ndarray:
+    """How many edits of each kind `unit_edits` finds, shape (N, 3); in half of the time."""
+    counts = np.zeros((len(references), 3), np.int64)
+    for row, reference, hypothesis in zip(counts, references, hypotheses, strict=True):
+        kinds = [kind for kind, _, _ in Levenshtein.editops(reference, hypothesis).as_list()]
+        replaced = kinds.count("replace")
+        deleted = (len(kinds) - replaced + len(reference) - len(hypothesis)) // 2
+        row[:] = replaced, deleted, len(kinds) - replaced - deleted
+    return counts
+
+
+def edit_counts(edits: Edits, size: int) -> np.ndarray:
+    """How many edits of each kind each of `size` utterances has, shape (size, 3)."""
+    return np.bincount(edits.utterance * 3 + edits.kind, minlength=3 * size).reshape(size, 3)
 
 
 def join_edits(parts: Sequence[Edits], sizes: Sequence[int]) -> Edits:

@@ -14,7 +14,6 @@ from asr.score.statistics import Rate
 
 VERSION = 2
 _KEYS = ("length", "substitutions", "deletions", "insertions")
-_FREQUENT = 100  # confusions, deletions, insertions and words listed
 
 
 def json_report(report: Report) -> Iterator[str]:
@@ -56,10 +55,10 @@ def _summary(report: Report) -> dict[str, Any]:
                           **_rate(group.rate, group.counts)} for group in groups]
                    for key, groups in report.groups.items()},
         "confusions": [{"reference": expected, "hypothesis": found, "count": count}
-                       for expected, found, count in analysis.substitutions[:_FREQUENT]],
+                       for expected, found, count in analysis.substitutions],
         "deleted": _counted(analysis.deletions),
         "inserted": _counted(analysis.insertions),
-        "words": [word._asdict() for word in analysis.words[:_FREQUENT]],
+        "words": [word._asdict() for word in analysis.words],
     }
     if report.unknown is not None:
         values["unknown"] = {"words": report.unknown.words, "errors": report.unknown.errors,
@@ -75,7 +74,7 @@ def _columns(counts: Counts) -> np.ndarray:
 
 
 def _counted(words: Sequence[tuple[str, int]]) -> list[dict[str, Any]]:
-    return [{"word": word, "count": count} for word, count in words[:_FREQUENT]]
+    return [{"word": word, "count": count} for word, count in words]
 
 
 def _rate(rate: Rate, counts: Counts | None = None) -> dict[str, Any]:
