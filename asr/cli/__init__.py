@@ -10,7 +10,7 @@ from asr import __version__
 from asr.errors import AsrError
 
 COMMANDS = ("prepare", "validate", "features", "train", "lm", "tune", "decode", "score",
-            "transcribe")
+            "compare", "transcribe")
 
 
 class _LazyGroup(click.Group):

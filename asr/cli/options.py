@@ -1,13 +1,17 @@
 """Options that several commands have."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from asr.errors import AsrError
+from asr.text.normalise import NORMALISERS
+
 if TYPE_CHECKING:
     from asr.decode.settings import SearchRequest
+    from asr.score.report import Report
 
 
 def search_options(command: Callable) -> Callable:
@@ -34,7 +38,6 @@ def search_request(search: str | None, beam: int | None, nbest: int | None, lm: 
     """What was asked for by `search_options`."""
     from asr.config import apply_overrides
     from asr.decode.settings import SearchRequest
-    from asr.errors import AsrError
 
     if (lm or lstm) and no_lm:
         raise AsrError(f"{'--lm' if lm else '--lstm'} and --no-lm exclude each other")
@@ -43,3 +46,46 @@ def search_request(search: str | None, beam: int | None, nbest: int | None, lm: 
     given = {"search": search, "beam": beam, "nbest": nbest}
     values |= {key: value for key, value in given.items() if value is not None}
     return SearchRequest(values, lm, no_lm, lstm)
+
+
+def scoring_options(command: Callable) -> Callable:
+    """How hypotheses are compared with references; `score_reports` takes them."""
+    for option in reversed([
+        click.option("--normaliser", type=click.Choice(list(NORMALISERS)), default="none",
+                     show_default=True, help="Applied to both sides before they are compared."),
+        click.option("--substitutions", metavar="FILE", type=click.Path(path_type=Path),
+                     help="Lines `words => other words`, applied after the normaliser."),
+        click.option("--missing", type=click.Choice(["error", "deletions"]), default="error",
+                     show_default=True, help="What a reference without hypothesis is."),
+        click.option("--sclite", is_flag=True,
+                     help="Align as sclite does (4, 3, 3 for sub, del, ins) instead of as jiwer."),
+        click.option("--ref-format", metavar="NAME",
+                     help="jsonl, trn, kaldi, ctm, stm, csv, tsv, lines; default: by its name."),
+        click.option("--hyp-format", metavar="NAME", help="The same of HYP."),
+        click.option("--ref-columns", metavar="ID,TEXT", default="id,text", show_default=True,
+                     help="Names in tables and .jsonl."),
+        click.option("--hyp-columns", metavar="ID,TEXT", default="id,text", show_default=True,
+                     help="The same of HYP."),
+    ]):
+        command = option(command)
+    return command
+
+
+def score_reports(reference: Path, hypotheses: Sequence[Path], how: dict[str, Any],
+                  by: Sequence[str] = (), lm: Path | None = None) -> "list[Report]":
+    """Score files as the values `how` of `scoring_options` say."""
+    from asr.score.read import Source
+    from asr.score.stage import score_files
+
+    return score_files(
+        Source(reference, how["ref_format"], _columns(how["ref_columns"])),
+        [Source(path, how["hyp_format"], _columns(how["hyp_columns"])) for path in hypotheses],
+        normaliser=how["normaliser"], substitutions=how["substitutions"], missing=how["missing"],
+        alignment="sclite" if how["sclite"] else "unit", by=by, lm=lm)
+
+
+def _columns(names: str) -> tuple[str, str]:
+    parts = names.split(",")
+    if len(parts) != 2 or not all(parts):
+        raise AsrError(f"expected the names of two columns, ID,TEXT; found {names!r}")
+    return parts[0], parts[1]

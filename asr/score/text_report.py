@@ -28,14 +28,12 @@ _COSTS = {"unit": "cost 1 for each edit, as jiwer",
 
 def text_report(report: Report, colour: bool = False) -> str:
     """Rates, how they came about, groups, confused words and the worst utterances."""
-    buffer = io.StringIO()
-    console = Console(file=buffer, width=_WIDTH, force_terminal=colour, highlight=False,
-                      color_system="standard" if colour else None, legacy_windows=False)
+    console, buffer = text_console(colour)
     console.print(_rate_table(report))
     console.print()
     console.print(_origin(report))
     for key, groups in report.groups.items():
-        console.print(Text(f"\nBy {_printable(key)}", style="bold"))
+        console.print(Text(f"\nBy {printable(key)}", style="bold"))
         console.print(_group_table(groups))
     if report.rates["wer"].errors:
         console.print()
@@ -47,11 +45,23 @@ def text_report(report: Report, colour: bool = False) -> str:
     for index in worst:
         words = report.score.words
         console.print(Text(
-            f"\n{_printable(report.score.ids[index])}: {words.substitutions[index]} sub, "
+            f"\n{printable(report.score.ids[index])}: {words.substitutions[index]} sub, "
             f"{words.deletions[index]} del, {words.insertions[index]} ins, words "
             f"{words.length[index]}", style="bold"), overflow="fold")
-        for line in _aligned_lines(report.score.alignment(index)):
+        for line in aligned_lines(report.score.alignment(index)):
             console.print(line, overflow="fold")
+    return without_trailing_spaces(buffer)
+
+
+def text_console(colour: bool) -> tuple[Console, io.StringIO]:
+    """What reports are printed to, 80 columns wide, and the buffer where they arrive."""
+    buffer = io.StringIO()
+    return Console(file=buffer, width=_WIDTH, force_terminal=colour, highlight=False,
+                   color_system="standard" if colour else None, legacy_windows=False), buffer
+
+
+def without_trailing_spaces(buffer: io.StringIO) -> str:
+    """The lines that were printed."""
     return "".join(line.rstrip() + "\n" for line in buffer.getvalue().splitlines())
 
 
@@ -77,10 +87,12 @@ def _table(*headings: str) -> Table:
 
 
 def _percent(rate: Rate) -> tuple[str, str]:
-    return ("n/a" if rate.value is None else f"{100 * rate.value:.2f}", _interval(rate.interval))
+    value = "n/a" if rate.value is None else f"{100 * rate.value:.2f}"
+    return value, interval_text(rate.interval)
 
 
-def _interval(interval: tuple[float, float] | None) -> str:
+def interval_text(interval: tuple[float, float] | None) -> str:
+    """In percent, or n/a."""
     return "n/a" if interval is None else " – ".join(f"{100 * end:.2f}" for end in interval)
 
 
@@ -117,7 +129,7 @@ def _confusion_table(report: Report) -> Table:
 
 def _short(name: str) -> str:
     """Printable, and no wider than a cell."""
-    text = Text(_printable(name))
+    text = Text(printable(name))
     text.truncate(_CELL, overflow="ellipsis")
     return text.plain
 
@@ -141,14 +153,14 @@ def _origin(report: Report) -> Table:
                              f"{statistics.SEED}"))
     if report.rates["wer"].speaker_interval is not None:
         rows.append(("speakers", "resampled instead of utterances, the interval of WER is "
-                                 + _interval(report.rates["wer"].speaker_interval)))
+                                 + interval_text(report.rates["wer"].speaker_interval)))
     if report.word_confidences is not None:
         error = calibration_error(report.word_confidences)
         rows.append(("confidences", f"expected calibration error {error:.3f}, of "
                                     f"{len(report.word_confidences.correct):,} words"))
     rows.append(("characters", "Unicode code points, single spaces between words included"))
     for name, value in rows:
-        table.add_row(name, Text(_printable(value)))
+        table.add_row(name, Text(printable(value)))
     return table
 
 
@@ -175,11 +187,11 @@ def _unknown(unknown: Unknown) -> str:
                "deleted words are among them" if unknown.words else ""))
 
 
-def _aligned_lines(alignment: list[Pair]) -> Iterator[Text]:
+def aligned_lines(alignment: list[Pair]) -> Iterator[Text]:
     """Lines `REF`, `HYP` and one that marks S, D and I, again and again for a long utterance."""
     lines = _new_lines()
     for reference, hypothesis in alignment:
-        expected, found = (None if word is None else _printable(word)
+        expected, found = (None if word is None else printable(word)
                            for word in (reference, hypothesis))
         width = max(cell_len(expected or ""), cell_len(found or ""))
         if reference == hypothesis:
@@ -203,6 +215,6 @@ def _new_lines() -> tuple[Text, Text, Text]:
     return Text("REF "), Text("HYP "), Text("    ")
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Without what would steer a terminal: escapes, controls, changes of direction."""
     return "".join(c if c.isprintable() or c in _JOINERS else "\ufffd" for c in text)
