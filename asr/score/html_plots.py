@@ -3,13 +3,16 @@
 import io
 import re
 import warnings
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from asr.score.confidence import BINS, WordConfidences, calibration_error
-from asr.score.groups import Group
+from asr.score.groups import Group, group_utterances
+from asr.score.report import Report
+from asr.score.statistics import rate
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -20,20 +23,45 @@ _NAME = 24  # characters of a group's name
 _BLUE, _ORANGE, _GREY = "#0072b2", "#d55e00", "#767676"  # apart for the colour-blind as well
 
 
-def rates(groups: Sequence[Group], overall: float | None, name: str) -> str:
+def plotted(report: Report) -> dict[str, Sequence[Group]]:
+    """Groups by name: the speakers with most words, lengths, and whatever was asked for."""
+    groups: dict[str, Sequence[Group]] = {}
+    if any(transcript.speaker is not None for transcript in report.transcripts):
+        speakers = {transcript.speaker for transcript in report.transcripts}
+        some = f" (the {ROWS} with most words)" if len(speakers) > ROWS else ""
+        groups["speaker" + some] = _speakers(report)
+    groups["words in the reference"] = group_utterances("length", report.transcripts,
+                                                        report.score.words)
+    return groups | {key: found for key, found in report.groups.items()
+                     if key not in ("speaker", "length")}
+
+
+def _speakers(report: Report) -> list[Group]:
+    """The speakers with most words, highest error rate first; a name may be a number."""
+    members: defaultdict[str, list[int]] = defaultdict(list)
+    for index, transcript in enumerate(report.transcripts):
+        members["(none)" if transcript.speaker is None else transcript.speaker].append(index)
+    length = report.score.words.length
+    groups = []
+    for name in sorted(members, key=lambda name: -length[members[name]].sum())[:ROWS]:
+        part = np.array(members[name], np.int64)
+        counts = report.score.words[part]
+        groups.append(Group(name, part, counts, rate(counts.errors, counts.length)))
+    return sorted(groups, key=lambda group: -(group.rate.value or 0.0))
+
+
+def rates(groups: Sequence[Group], overall: float, name: str) -> str:
     """Word error rates with intervals, one row each; of many groups those with most words.
 
     Parameters
     ----------
-    overall : float or None
+    overall : float
         The rate of all utterances, drawn as a line.
     name : str
         Another one for each plot of a page: their ids must differ.
     """
-    shown = [group for group in groups if group.rate.value is not None]
-    if len(shown) > ROWS:
-        least = sorted(group.rate.length for group in shown)[-ROWS]
-        shown = [group for group in shown if group.rate.length >= least][:ROWS]
+    most = sorted(range(len(groups)), key=lambda i: -groups[i].rate.length)[:ROWS]
+    shown = [groups[i] for i in sorted(most) if groups[i].rate.length]
     figure = _figure(0.8 + 0.2 * len(shown))
     axes = figure.subplots()
     for row, group in enumerate(shown):
@@ -42,12 +70,12 @@ def rates(groups: Sequence[Group], overall: float | None, name: str) -> str:
             axes.hlines(row, 100 * low, 100 * high, color=_BLUE)
     axes.plot([100 * (group.rate.value or 0.0) for group in shown], range(len(shown)), "o",
               color=_BLUE, markersize=5)
-    if overall is not None:
-        axes.axvline(100 * overall, color=_ORANGE, linestyle="--", linewidth=1,
-                     label=f"all: {100 * overall:.2f} %")
-        figure.legend(loc="outside upper right", frameon=False)
+    axes.axvline(100 * overall, color=_ORANGE, linestyle="--", linewidth=1,
+                 label=f"all: {100 * overall:.2f} %")
+    figure.legend(loc="outside upper right", frameon=False)
     axes.set_yticks(range(len(shown)), [_label(group) for group in shown], parse_math=False)
-    axes.set(ylim=(len(shown) - 0.5, -0.5), xlabel="WER (%), with 95 % interval")
+    axes.set(ylim=(len(shown) - 0.5, -0.5), xlabel="WER (%), with 95 % interval"
+             + (f"; the {ROWS} with most words" if len(groups) > ROWS else ""))
     axes.set_xlim(left=0)
     axes.grid(axis="x", color="#dddddd")
     axes.set_axisbelow(True)

@@ -4,8 +4,8 @@ import base64
 import hashlib
 import json
 import re
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from html import escape
 from importlib.resources import files
 from pathlib import Path
@@ -16,9 +16,8 @@ import numpy as np
 from asr.score import html_plots, statistics
 from asr.score.align import Counts
 from asr.score.confidence import calibration_error
-from asr.score.groups import Group, group_utterances
+from asr.score.groups import Group
 from asr.score.report import Report
-from asr.score.statistics import rate
 from asr.score.transcript import Transcript
 
 UTTERANCES = 5_000
@@ -56,8 +55,9 @@ def _rates(report: Report) -> str:
     headings = ["", "%", "95 % interval", *["… over speakers"] * by_speaker, "errors", "sub", "del",
                 "ins", "of", ""]
     rows = []
-    for name, counts, unit in (("wer", score.words, "words"), ("ser", None, "utterances"),
-                               ("cer", score.characters, "characters")):
+    for name, counts, unit in (("wer", score.words, "words"),
+                               ("cer", score.characters, "characters"),
+                               ("ser", None, "utterances")):
         value = rates[name]
         rows.append([name.upper(), value.value, value.interval,
                      *[value.speaker_interval] * by_speaker, value.errors,
@@ -100,8 +100,10 @@ def _normaliser(report: Report) -> str:
 
 def _plots(report: Report) -> str:
     overall = report.rates["wer"].value
+    if overall is None:
+        return ""
     parts = []
-    for number, (key, groups) in enumerate(_groups(report).items()):
+    for number, (key, groups) in enumerate(html_plots.plotted(report).items()):
         drawn = html_plots.rates(groups, overall, f"groups-{number}")
         parts.append(f'<section><h3 dir="auto">WER by {_text(key)}</h3>\n{drawn}'
                      f"<details><summary>As a table</summary>\n{_group_table(groups)}</details>"
@@ -115,33 +117,7 @@ def _plots(report: Report) -> str:
     return "".join(parts)
 
 
-def _groups(report: Report) -> dict[str, Sequence[Group]]:
-    """What is plotted, by name: speakers and lengths, and whatever was asked for."""
-    groups: dict[str, Sequence[Group]] = {}
-    if any(transcript.speaker is not None for transcript in report.transcripts):
-        groups["speaker"] = _speakers(report)
-    if report.score.ids:
-        groups["words in the reference"] = group_utterances("length", report.transcripts,
-                                                            report.score.words)
-    return groups | {key: found for key, found in report.groups.items()
-                     if key not in ("speaker", "length")}
-
-
-def _speakers(report: Report) -> list[Group]:
-    """The speakers with most words, highest error rate first; a name may be a number."""
-    members: defaultdict[str, list[int]] = defaultdict(list)
-    for index, transcript in enumerate(report.transcripts):
-        members["(none)" if transcript.speaker is None else transcript.speaker].append(index)
-    length = report.score.words.length
-    groups = []
-    for name in sorted(members, key=lambda name: -length[members[name]].sum())[:html_plots.ROWS]:
-        part = np.array(members[name], np.int64)
-        counts = report.score.words[part]
-        groups.append(Group(name, part, counts, rate(counts.errors, counts.length)))
-    return sorted(groups, key=lambda group: -(group.rate.value or 0.0))
-
-
-def _group_table(groups: Iterable[Group]) -> str:
+def _group_table(groups: Sequence[Group]) -> str:
     return _table(("", "WER %", "95 % interval", "errors", "sub", "del", "ins", "words"),
                   [(group.name, group.rate.value, group.rate.interval, group.rate.errors,
                     *_parts(group.counts), group.rate.length) for group in groups])
@@ -161,7 +137,7 @@ def _errors(report: Report) -> str:
                        "deleted words are among them", ("word", "occurs"), unknown.frequent))
     return "".join(
         f"<section><h3>{title}</h3>\n{_table(headings, rows[:_FREQUENT])}"
-        + (f"<p>{len(rows) - _FREQUENT:,} more are rarer.</p>" if len(rows) > _FREQUENT else "")
+        + (f"<p>The first {_FREQUENT} of {len(rows):,}.</p>" if len(rows) > _FREQUENT else "")
         + "</section>\n" for title, headings, rows in tables if rows)
 
 
@@ -199,11 +175,13 @@ def _audio_url(transcript: Transcript, shared: bool) -> str | None:
     return f"{url}#t={transcript.start:.3f}{end}"
 
 
-def _table(headings: Sequence[str], rows: Iterable[Sequence[_Cell]]) -> str:
-    head = "".join(f'<th scope="col">{_text(heading)}</th>' for heading in headings)
+def _table(headings: Sequence[str], rows: Sequence[Sequence[_Cell]]) -> str:
+    kinds = ["" if isinstance(value, str) else ' class="number"' for value in rows[0]]
+    head = "".join(f'<th scope="col"{kind}>{_text(heading)}</th>'
+                   for heading, kind in zip(headings, kinds, strict=True))
     body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>\n" for row in rows)
-    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody>' \
-           "</table></div>\n"
+    return (f'<div class="scroll"><table><thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody>'
+            "</table></div>\n")
 
 
 def _cell(value: _Cell) -> str:
