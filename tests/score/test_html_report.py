@@ -31,8 +31,8 @@ def hostile_report(**changes):
                               start=i, duration=1.5, extra={EVIL: f"{EVIL}{i}"})
                    for i, (reference, _) in enumerate(pairs)]
     report = report_of(*pairs, transcripts=transcripts, vocabulary=frozenset("abc"),
-                       confidences=[(0.3, 0.9, 0.2, 0.4, 0.5), (0.8, 1.0), ()], reference=Path(EVIL),
-                       hypothesis=Path(f"{EVIL}\udcff"),
+                       confidences=[(0.3, 0.9, 0.2, 0.4, 0.5), (0.8, 1.0), ()],
+                       reference=Path(EVIL), hypothesis=Path(f"{EVIL}\udcff"),
                        changes=Changes(EVIL, Path(EVIL), 2, 1, [(EVIL, EVIL, 1)]), **changes)
     report.score.ids[:] = [f"{EVIL}{i}" for i in range(3)]
     report.groups[EVIL] = group_utterances(EVIL, transcripts, report.score.words)
