@@ -4,8 +4,8 @@
 
 Prints seconds of one core's time and each scorer's substitutions, deletions and insertions. Scorers
 that are not installed are left out: `uv pip install kaldialign texterrors typer loguru`; sclite
-is in Debian's package sctk. `asr score` is measured whole, as a process that reads two .trn files and prints a
-report with intervals; the others are measured without reading where they can be.
+is in Debian's package sctk. `asr score` is measured whole, as a process that reads two .trn files
+and prints a report with intervals; the others are measured without reading where they can be.
 """
 
 import argparse
