@@ -137,7 +137,7 @@ def _errors(report: Report) -> str:
                        "deleted words are among them", ("word", "occurs"), unknown.frequent))
     return "".join(
         f"<section><h3>{title}</h3>\n{_table(headings, rows[:_FREQUENT])}"
-        + (f"<p>The first {_FREQUENT} of {len(rows):,}.</p>" if len(rows) > _FREQUENT else "")
+        + (f"<p>The first {_FREQUENT}.</p>" if len(rows) > _FREQUENT else "")
         + "</section>\n" for title, headings, rows in tables if rows)
 
 
