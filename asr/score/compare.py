@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from asr.errors import AsrError
+from asr.score.origin import interval_text, printable
 from asr.score.report import Report
 from asr.score.significance import (
     Difference,
@@ -20,13 +21,7 @@ from asr.score.significance import (
     signed_rank,
     verdict,
 )
-from asr.score.text_report import (
-    aligned_lines,
-    interval_text,
-    printable,
-    text_console,
-    without_trailing_spaces,
-)
+from asr.score.text_report import aligned_lines, text_console, without_trailing_spaces
 
 VERSION = 1
 _SHOWN = 5  # utterances shown side by side

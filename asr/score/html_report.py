@@ -13,19 +13,17 @@ from string import Template
 
 import numpy as np
 
-from asr.score import html_plots, statistics
+from asr.score import html_plots
 from asr.score.align import Counts
 from asr.score.confidence import calibration_error
 from asr.score.groups import Group
+from asr.score.origin import origin, printable
 from asr.score.report import Report
 from asr.score.transcript import Transcript
 
 UTTERANCES = 5_000
 """The page holds no more, so that a browser opens it at once."""
 _FREQUENT = 50  # words in each table of errors
-_COSTS = {"unit": "cost 1 for each edit, as jiwer",
-          "sclite": "costs 4, 3, 3 of substitution, deletion, insertion, as sclite"}
-_JOINERS = "\u200c\u200d"  # zero width, unprintable to Python, at home in Persian and Hindi words
 _SPELT = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}  # in JSON, inert inside HTML
 
 _Cell = str | int | float | tuple[float, float] | None
@@ -72,30 +70,8 @@ def _parts(counts: Counts) -> list[int]:
 
 def _origin(report: Report) -> str:
     """How the rates came about."""
-    rows = [("reference", str(report.reference)), ("hypothesis", str(report.hypothesis)),
-            ("normaliser", _normaliser(report)), ("alignment", _COSTS[report.alignment])]
-    if report.missing == "deletions":
-        rows.append(("missing", f"{len(report.missing_ids):,} of {len(report.score.ids):,} "
-                                "utterances had no hypothesis and count as all deleted"))
-    if report.rates["wer"].value is None:
-        rows.append(("no rate", "the references hold no words"))
-    over = "utterances" + (", or of speakers with all of their utterances"
-                           if report.rates["wer"].speaker_interval is not None else "")
-    rows += [("interval", f"{statistics.RESAMPLES:,} bootstrap resamples of {over}, seed "
-                          f"{statistics.SEED}"),
-             ("characters", "Unicode code points, single spaces between words included")]
-    return "".join(f'<dt>{name}</dt><dd dir="auto">{_text(value)}</dd>\n' for name, value in rows)
-
-
-def _normaliser(report: Report) -> str:
-    changes = report.changes
-    name = changes.normaliser
-    if changes.substitutions is not None:
-        name += f", then {changes.substitutions}"
-    if not changes.changed:
-        return name
-    examples = "; ".join(f"“{before}” → “{after}”" for before, after, _ in changes.examples)
-    return f"{name}; changed {changes.changed:,} of {changes.texts:,} texts: {examples}"
+    return "".join(f'<dt>{name}</dt><dd dir="auto">{_text(value)}</dd>\n'
+                   for name, value in origin(report))
 
 
 def _plots(report: Report) -> str:
@@ -198,4 +174,4 @@ def _cell(value: _Cell) -> str:
 
 def _text(text: str) -> str:
     """Escaped, and without controls and changes of direction."""
-    return escape("".join(c if c.isprintable() or c in _JOINERS else "\ufffd" for c in text))
+    return escape(printable(text))

@@ -8,11 +8,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from asr.score import statistics
 from asr.score.align import Counts, Pair
-from asr.score.analysis import Unknown
-from asr.score.confidence import calibration_error
 from asr.score.groups import Group
+from asr.score.origin import interval_text, origin, printable
 from asr.score.report import Report
 from asr.score.statistics import Rate
 
@@ -21,9 +19,6 @@ _WORST = 10  # utterances shown
 _FREQUENT = 10  # confusions, deletions, insertions shown
 _LINE = 70  # columns of aligned words in one line
 _CELL = 24  # columns of a name or a pair of words in a table
-_JOINERS = "\u200c\u200d"  # zero width, unprintable to Python, at home in Persian and Hindi words
-_COSTS = {"unit": "cost 1 for each edit, as jiwer",
-          "sclite": "costs 4, 3, 3 of substitution, deletion, insertion, as sclite"}
 
 
 def text_report(report: Report, colour: bool = False) -> str:
@@ -91,11 +86,6 @@ def _percent(rate: Rate) -> tuple[str, str]:
     return value, interval_text(rate.interval)
 
 
-def interval_text(interval: tuple[float, float] | None) -> str:
-    """In percent, or n/a."""
-    return "n/a" if interval is None else " – ".join(f"{100 * end:.2f}" for end in interval)
-
-
 def _totals(counts: Counts) -> list[str]:
     return [f"{part.sum():,}" for part in (counts.substitutions, counts.deletions,
                                            counts.insertions)]
@@ -135,56 +125,12 @@ def _short(name: str) -> str:
 
 
 def _origin(report: Report) -> Table:
-    count = len(report.score.ids)
-    missing = len(report.missing_ids)
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
-    rows = [("reference", str(report.reference)), ("hypothesis", str(report.hypothesis)),
-            ("normaliser", _changes(report)), ("alignment", _COSTS[report.alignment])]
-    if report.missing == "deletions":
-        rows.append(("missing", f"{missing} of {count} utterances had no hypothesis and count as "
-                                "all deleted"))
-    if report.rates["wer"].value is None:
-        rows.append(("no rate", "the references hold no words"))
-    if report.unknown is not None:
-        rows.append(("unknown", _unknown(report.unknown)))
-    rows.append(("interval", f"{statistics.RESAMPLES:,} bootstrap resamples of utterances, seed "
-                             f"{statistics.SEED}"))
-    if report.rates["wer"].speaker_interval is not None:
-        rows.append(("speakers", "resampled instead of utterances, the interval of WER is "
-                                 + interval_text(report.rates["wer"].speaker_interval)))
-    if report.word_confidences is not None:
-        error = calibration_error(report.word_confidences)
-        rows.append(("confidences", f"expected calibration error {error:.3f}, of "
-                                    f"{len(report.word_confidences.correct):,} words"))
-    rows.append(("characters", "Unicode code points, single spaces between words included"))
-    for name, value in rows:
+    for name, value in origin(report):
         table.add_row(name, Text(printable(value)))
     return table
-
-
-def _changes(report: Report) -> str:
-    changes = report.changes
-    name = changes.normaliser
-    if changes.substitutions is not None:
-        name += f", then {changes.substitutions}"
-    if not changes.changed:
-        return name
-    examples = "; ".join(f"{_quote(before)} → {_quote(after)}"
-                         for before, after, _ in changes.examples)
-    return f"{name}; changed {changes.changed:,} of {changes.texts:,} texts: {examples}"
-
-
-def _quote(words: str) -> str:
-    return f"“{_short(words)}”"
-
-
-def _unknown(unknown: Unknown) -> str:
-    examples = ", ".join(_short(word) for word, _ in unknown.frequent[:3])
-    return (f"{unknown.words:,} reference words are not in the language model"
-            + (f" ({examples}); {unknown.errors:,} of the {unknown.all_errors:,} substituted or "
-               "deleted words are among them" if unknown.words else ""))
 
 
 def aligned_lines(alignment: list[Pair]) -> Iterator[Text]:
@@ -213,8 +159,3 @@ def aligned_lines(alignment: list[Pair]) -> Iterator[Text]:
 
 def _new_lines() -> tuple[Text, Text, Text]:
     return Text("REF "), Text("HYP "), Text("    ")
-
-
-def printable(text: str) -> str:
-    """Without what would steer a terminal: escapes, controls, changes of direction."""
-    return "".join(c if c.isprintable() or c in _JOINERS else "\ufffd" for c in text)
