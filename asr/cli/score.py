@@ -16,7 +16,7 @@ from asr.cli.options import score_reports, scoring_options
 @click.option("--lm", metavar="FILE", type=click.Path(path_type=Path),
               help="Tell errors at words that this language model lacks.")
 @click.option("--output", metavar="DIR", type=click.Path(path_type=Path),
-              help="Write report.txt, .html and .json, ref.trn and hyp.trn there.")
+              help="Write report.txt, .md, .html and .json, ref.trn and hyp.trn there.")
 @click.option("--json", "as_json", is_flag=True, help="Print report.json instead of the table.")
 def score(reference: Path, hypothesis: Path, by: str, lm: Path | None, output: Path | None,
           as_json: bool, **how: Any) -> None:

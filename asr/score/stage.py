@@ -8,6 +8,7 @@ from asr.score.align import Alignment, score_utterances
 from asr.score.groups import group_utterances
 from asr.score.html_report import html_report
 from asr.score.json_report import json_report
+from asr.score.markdown_report import markdown_report
 from asr.score.normalisation import Normalisation
 from asr.score.pairs import Missing, pair_up
 from asr.score.read import Source, read_sides
@@ -16,7 +17,7 @@ from asr.score.text_report import text_report
 from asr.score.transcript import Side
 from asr.score.trn import write_trn
 
-FILES = ("report.txt", "report.html", "report.json", "ref.trn", "hyp.trn")
+FILES = ("report.txt", "report.md", "report.html", "report.json", "ref.trn", "hyp.trn")
 
 
 def score_files(reference: Source, hypotheses: Sequence[Source], *, normaliser: str = "none",
@@ -75,13 +76,14 @@ def _score(references: Side, hypotheses: Side, reference: Path, hypothesis: Path
 
 
 def write_report(report: Report, folder: Path) -> None:
-    """Write report.txt, .html and .json, ref.trn and hyp.trn into `folder`, all or nothing.
+    """Write report.txt, .md, .html and .json, ref.trn and hyp.trn into `folder`, all or nothing.
 
     An earlier report there is replaced; a folder that holds anything else is an `AsrError`.
     """
     score = report.score
     with atomic_folder(folder.resolve(), FILES) as new:
         (new / "report.txt").write_text(text_report(report), encoding="utf-8")
+        (new / "report.md").write_text(markdown_report(report), encoding="utf-8")
         (new / "report.html").write_text(html_report(report), encoding="utf-8")
         with (new / "report.json").open("w", encoding="utf-8") as file:
             file.writelines(json_report(report))
