@@ -35,8 +35,9 @@ def group_utterances(key: str, transcripts: Sequence[Transcript], words: Counts)
     ----------
     key : str
         `speaker`; `length`, the words of the reference; `duration`, in seconds; `rate`, reference
-        words a second; or a key of the references' `extra`. Where all values are numbers and more
-        than a few differ, utterances are parted at the quartiles.
+        words a second; or a key of the references' `extra`. Numbers are parted at the quartiles
+        where more than a few differ; but speakers and keys of `extra` that have whole numbers
+        alone, as chapters, are names.
 
     Returns
     -------
@@ -87,7 +88,8 @@ def _categories(values: Sequence[str | float | None], present: Sequence[str | fl
         numbers = np.array([float(value) for value in present])
     except ValueError:
         numbers = np.zeros(0)
-    if len(np.unique(numbers)) <= _FEW or not np.isfinite(numbers).all():
+    names_only = all(isinstance(value, str) and value.isdecimal() for value in present)
+    if names_only or len(np.unique(numbers)) <= _FEW or not np.isfinite(numbers).all():
         labels = ["(none)" if value is None else _name(value) for value in values]
         return labels, sorted({_name(value) for value in present}, key=_sort_key)
     edges = np.unique(np.quantile(numbers, np.linspace(0, 1, _PARTS + 1)))

@@ -32,11 +32,11 @@ def test_a_group_counts_its_utterances_alone():
 
 def test_many_numbers_are_parted_at_the_quartiles():
     values = np.random.default_rng(0).permutation(100)
-    transcripts = [Transcript("a", extra={"snr": str(value)}) for value in values]
+    transcripts = [Transcript("a", extra={"snr": str(value / 2)}) for value in values]
     parts = members("snr", transcripts)
-    assert list(parts) == ["0 – <24.75", "24.75 – <49.5", "49.5 – <74.25", "74.25 – 99"]
+    assert list(parts) == ["0 – <12.38", "12.38 – <24.75", "24.75 – <37.12", "37.12 – 49.5"]
     assert [len(part) for part in parts.values()] == [25] * 4
-    assert {values[i] for i in parts["0 – <24.75"]} == set(range(25))
+    assert {values[i] for i in parts["0 – <12.38"]} == set(range(25))
 
 
 def test_every_utterance_is_in_one_group_even_if_most_are_equal():
@@ -53,6 +53,13 @@ def test_rate_is_words_a_second_and_what_is_not_known_comes_last():
 def test_length_is_words_of_the_reference():
     assert members("length", [Transcript("a b"), Transcript(""), Transcript("c d")]) == {
         "0": [1], "2": [0, 2]}
+
+
+def test_speakers_and_other_ids_that_are_whole_numbers_stay_names():
+    transcripts = [Transcript("a", speaker=str(i % 20), extra={"chapter": str(i % 20)})
+                   for i in range(60)]
+    assert list(members("speaker", transcripts)) == [str(i) for i in range(20)]
+    assert list(members("chapter", transcripts)) == [str(i) for i in range(20)]
 
 
 def test_text_that_looks_like_a_number_stays_a_name():
