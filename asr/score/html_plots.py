@@ -3,7 +3,6 @@
 import io
 import re
 import warnings
-from collections import defaultdict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -11,8 +10,8 @@ import numpy as np
 
 from asr.score.confidence import BINS, WordConfidences, calibration_error
 from asr.score.groups import Group, group_utterances
+from asr.score.origin import printable
 from asr.score.report import Report
-from asr.score.statistics import rate
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -37,17 +36,10 @@ def plotted(report: Report) -> dict[str, Sequence[Group]]:
 
 
 def _speakers(report: Report) -> list[Group]:
-    """The speakers with most words, highest error rate first; a name may be a number."""
-    members: defaultdict[str, list[int]] = defaultdict(list)
-    for index, transcript in enumerate(report.transcripts):
-        members["(none)" if transcript.speaker is None else transcript.speaker].append(index)
-    length = report.score.words.length
-    groups = []
-    for name in sorted(members, key=lambda name: -length[members[name]].sum())[:ROWS]:
-        part = np.array(members[name], np.int64)
-        counts = report.score.words[part]
-        groups.append(Group(name, part, counts, rate(counts.errors, counts.length)))
-    return sorted(groups, key=lambda group: -(group.rate.value or 0.0))
+    """The speakers with most words, highest error rate first."""
+    groups = group_utterances("speaker", report.transcripts, report.score.words)
+    most = sorted(groups, key=lambda group: -group.rate.length)[:ROWS]
+    return sorted(most, key=lambda group: -(group.rate.value or 0.0))
 
 
 def rates(groups: Sequence[Group], overall: float, name: str) -> str:
@@ -110,7 +102,7 @@ def _figure(height: float) -> "Figure":
 
 def _label(group: Group) -> str:
     name = group.name if len(group.name) <= _NAME else group.name[:_NAME - 1] + "…"
-    return "".join(c if c.isprintable() else "\ufffd" for c in f"{name} ({group.rate.length:,})")
+    return printable(f"{name} ({group.rate.length:,})")
 
 
 def _svg(figure: "Figure", name: str) -> str:

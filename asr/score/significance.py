@@ -8,11 +8,16 @@ import numpy as np
 from asr.errors import AsrError
 from asr.score.align import Score
 from asr.score.edits import INSERTION
-from asr.score.statistics import CONFIDENCE, RESAMPLES, SEED
+from asr.score.statistics import (
+    CONFIDENCE,
+    RESAMPLES,
+    SEED,
+    percentile_interval,
+    resampled_totals,
+)
 
 LEVEL = 0.05
 """A p below it counts as a difference between the systems."""
-_CELLS = 1 << 22  # counts drawn at once (8 bytes each)
 _GOOD = 2  # words that both systems have right between two segments (MIN_NUM_GOOD of mtchprs.c)
 
 
@@ -84,17 +89,9 @@ def bootstrap_difference(a: Score, b: Score, speakers: np.ndarray | None = None,
                         for values in (gain, length))
     if len(length) < 2:
         return Difference(value, None, None)
-    kinds, times = np.unique(np.stack([gain, length], axis=1), axis=0, return_counts=True)
-    random = np.random.default_rng(seed)
-    totals = np.empty((resamples, 2))
-    step = max(1, _CELLS // len(kinds))
-    for first in range(0, resamples, step):
-        part = totals[first:first + step]
-        part[:] = random.multinomial(len(length), times / len(length), size=len(part)) @ kinds
-    gains, lengths = totals[totals[:, 1] > 0].T
-    tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(gains / lengths, [tail, 1 - tail])
-    return Difference(value, (float(low), float(high)), float(np.mean(0.5 - np.sign(gains) / 2)))
+    totals = resampled_totals(gain, length, resamples, seed)
+    return Difference(value, percentile_interval(totals),
+                      float(np.mean(0.5 - np.sign(totals[:, 0]) / 2)))
 
 
 def mapsswe(a: Score, b: Score) -> MatchedPairs:

@@ -65,14 +65,31 @@ def bootstrap_interval(errors: np.ndarray, length: np.ndarray, confidence: float
     """
     if len(errors) < 2 or not length.sum():
         return None
-    kinds, times = np.unique(np.stack([errors, length], axis=1), axis=0, return_counts=True)
+    return percentile_interval(resampled_totals(errors, length, resamples, seed), confidence)
+
+
+def resampled_totals(counts: np.ndarray, length: np.ndarray, resamples: int, seed: int
+                     ) -> np.ndarray:
+    """Sums of `counts` and of `length`, shape (N,) both, over resamples of N utterances.
+
+    Returns
+    -------
+    np.ndarray, shape = (R, 2)
+        Of the resamples whose length is above 0; see `bootstrap_interval` for how they are drawn.
+    """
+    kinds, times = np.unique(np.stack([counts, length], axis=1), axis=0, return_counts=True)
     random = np.random.default_rng(seed)
     totals = np.empty((resamples, 2))
     step = max(1, _CELLS // len(kinds))
     for first in range(0, resamples, step):
         part = totals[first:first + step]
-        part[:] = random.multinomial(len(errors), times / len(errors), size=len(part)) @ kinds
-    totals = totals[totals[:, 1] > 0]
+        part[:] = random.multinomial(len(counts), times / len(counts), size=len(part)) @ kinds
+    return totals[totals[:, 1] > 0]
+
+
+def percentile_interval(totals: np.ndarray, confidence: float = CONFIDENCE
+                        ) -> tuple[float, float]:
+    """The middle `confidence` of the ratios of columns 0 and 1 of `totals`, shape (R, 2)."""
     tail = (1 - confidence) / 2
     low, high = np.quantile(totals[:, 0] / totals[:, 1], [tail, 1 - tail])
     return float(low), float(high)

@@ -198,7 +198,7 @@ def test_speakers_are_drawn_with_all_of_their_utterances():
 def test_drawing_in_parts_changes_nothing(monkeypatch):
     scores = scores_of(*speech(5, 100, 9))
     whole = bootstrap_difference(*scores)
-    monkeypatch.setattr("asr.score.significance._CELLS", 500)
+    monkeypatch.setattr("asr.score.statistics._CELLS", 500)
     assert bootstrap_difference(*scores) == whole
     assert bootstrap_difference(*scores, seed=1) != whole
 
