@@ -3,7 +3,7 @@
     .venv/bin/python tools/bench_score.py [--utterances 100000] [--words 20]
 
 Prints seconds of one core's time and each scorer's substitutions, deletions and insertions. Scorers
-that are not installed are left out: `uv pip install kaldialign texterrors typer loguru`; sclite
+that are not installed are left out: `uv pip install kaldialign texterrors`; sclite
 is in Debian's package sctk. `asr score` is measured whole, as a process that reads two .trn files
 and prints a report with intervals; the others are measured without reading where they can be.
 """
@@ -138,7 +138,7 @@ def texterrors_counts(references: list[list[str]], hypotheses: list[list[str]]
 
     totals = [0, 0, 0]
     for reference, hypothesis in zip(references, hypotheses, strict=True):
-        aligned, found, _ = texterrors.align_texts(reference, hypothesis, False)
+        aligned, found, _ = texterrors.align_texts(reference, hypothesis, use_chardiff=False)
         for expected, word in zip(aligned, found, strict=True):
             if expected != word:
                 totals[1 if word == "<eps>" else 2 if expected == "<eps>" else 0] += 1

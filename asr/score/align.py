@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -49,6 +49,19 @@ class Counts:
                       self.deletions[utterances], self.insertions[utterances])
 
 
+class Words(NamedTuple):
+    """The words of N texts as numbers, text after text."""
+
+    numbers: np.ndarray
+    """Shape (W,), int32."""
+    starts: np.ndarray
+    """Where each text starts, and W; shape (N + 1,), int64."""
+
+    def at(self, texts: np.ndarray, positions: np.ndarray) -> np.ndarray:
+        """Numbers of the words at `positions` of `texts`; shapes as given."""
+        return self.numbers[self.starts[texts] + positions]
+
+
 @dataclass(frozen=True)
 class Score:
     """Every utterance's counts, in the order of the references; all rates derive from it."""
@@ -62,6 +75,10 @@ class Score:
     """Unicode code points of the texts, the single spaces between words among them."""
     edits: Edits
     """Of words, utterance after utterance."""
+    vocabulary: list[str]
+    """The words of both sides by their numbers."""
+    reference_words: Words
+    hypothesis_words: Words
 
     @cached_property
     def _starts(self) -> np.ndarray:
@@ -99,23 +116,46 @@ def score_utterances(pairs: Iterable[tuple[str, str, str]], alignment: Alignment
     hypotheses: list[str] = []
     # Words become numbers, since rapidfuzz compares other objects by their hash alone.
     numbers: defaultdict[str, int] = defaultdict(itertools.count().__next__)
+    expected_words: list[np.ndarray] = []
+    found_words: list[np.ndarray] = []
     edits: list[Edits] = []
     words: list[Counts] = []
     characters: list[Counts] = []
     remaining = iter(pairs)
     while chunk := list(itertools.islice(remaining, _CHUNK)):
-        expected = [" ".join(reference.split()) for _, reference, _ in chunk]
-        found = [" ".join(hypothesis.split()) for _, _, hypothesis in chunk]
         ids += [utterance for utterance, _, _ in chunk]
+        expected, expected_tokens = _split((reference for _, reference, _ in chunk), numbers)
+        found, found_tokens = _split((hypothesis for _, _, hypothesis in chunk), numbers)
         references += expected
         hypotheses += found
-        tokens = [[numbers[word] for word in text.split(" ")] if text else [] for text in expected]
-        edits.append(align(tokens, [[numbers[word] for word in text.split(" ")] if text else []
-                                    for text in found]))
-        words.append(_counts(tokens, edit_counts(edits[-1], len(chunk))))
+        expected_words.append(_flatten(expected_tokens))
+        found_words.append(_flatten(found_tokens))
+        edits.append(align(expected_tokens, found_tokens))
+        words.append(_counts(expected_tokens, edit_counts(edits[-1], len(chunk))))
         characters.append(_counts(expected, count(expected, found)))
-    return Score(ids, references, hypotheses, _join_counts(words), _join_counts(characters),
-                 join_edits(edits, [len(counts.length) for counts in words]))
+    counts = _join_counts(words)
+    grown = counts.insertions - counts.deletions
+    return Score(ids, references, hypotheses, counts, _join_counts(characters),
+                 join_edits(edits, [len(part.length) for part in words]), list(numbers),
+                 _join_words(expected_words, counts.length),
+                 _join_words(found_words, counts.length + grown))
+
+
+def _split(texts: Iterable[str], numbers: defaultdict[str, int]
+           ) -> tuple[list[str], list[list[int]]]:
+    """Texts with single spaces, and their words by number."""
+    words = [text.split() for text in texts]
+    return [" ".join(text) for text in words], [list(map(numbers.__getitem__, text))
+                                                for text in words]
+
+
+def _flatten(tokens: Sequence[Sequence[int]]) -> np.ndarray:
+    return np.fromiter(itertools.chain.from_iterable(tokens), np.int32)
+
+
+def _join_words(parts: Sequence[np.ndarray], lengths: np.ndarray) -> Words:
+    return Words(np.concatenate([np.zeros(0, np.int32), *parts]),
+                 np.concatenate([[0], np.cumsum(lengths)]))
 
 
 def align(reference: Sequence[str], hypothesis: Sequence[str], alignment: Alignment = "unit"

@@ -1,13 +1,14 @@
 """Where the errors are: words taken for others, left out, made up, and unknown."""
 
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from heapq import nsmallest
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from asr.score.align import Score
-from asr.score.edits import DELETION, INSERTION
+from asr.score.edits import DELETION, INSERTION, SUBSTITUTION
 
 FREQUENT = 100
 
@@ -48,52 +49,51 @@ class Unknown(NamedTuple):
 
 def analyse(score: Score) -> Analysis:
     """Count which words the edits are about."""
-    substitutions: Counter[tuple[str, str]] = Counter()
-    deletions: Counter[str] = Counter()
-    insertions: Counter[str] = Counter()
-    substituted: Counter[str] = Counter()
-    for reference, hypothesis, edits in _edited(score):
-        for kind, i, j in edits:
-            if kind == INSERTION:
-                insertions[hypothesis[j]] += 1
-            elif kind == DELETION:
-                deletions[reference[i]] += 1
-            else:
-                substitutions[reference[i], hypothesis[j]] += 1
-                substituted[reference[i]] += 1
-    frequencies = _frequencies(score)
-    words = nsmallest(
-        FREQUENT, (WordErrors(word, frequencies[word], substituted[word], deletions[word])
-                   for word in substituted.keys() | deletions.keys()),
+    edits, words = score.edits, score.vocabulary
+    replaced, deleted, inserted = (edits.kind == kind
+                                   for kind in (SUBSTITUTION, DELETION, INSERTION))
+    before = score.reference_words.at(edits.utterance[replaced], edits.reference[replaced])
+    after = score.hypothesis_words.at(edits.utterance[replaced], edits.hypothesis[replaced])
+    pairs, times = np.unique(before.astype(np.int64) * len(words) + after, return_counts=True)
+    substitutions = _count(before, words)
+    deletions = _count(score.reference_words.at(edits.utterance[deleted],
+                                                edits.reference[deleted]), words)
+    insertions = _count(score.hypothesis_words.at(edits.utterance[inserted],
+                                                  edits.hypothesis[inserted]), words)
+    occurrences = _count(score.reference_words.numbers, words)
+    wrong = substitutions + deletions
+    most = nsmallest(
+        FREQUENT, (WordErrors(words[i], int(occurrences[i]), int(substitutions[i]),
+                              int(deletions[i])) for i in _candidates(wrong)),
         key=lambda w: (-w.substituted - w.deleted, w.occurrences, w.word))
-    return Analysis([(*pair, count) for pair, count in _ranked(substitutions)],
-                    _ranked(deletions), _ranked(insertions), words)
+    return Analysis(
+        [(*pair, count) for pair, count in _ranked(
+            times, lambda i: (words[pairs[i] // len(words)], words[pairs[i] % len(words)]))],
+        _ranked(deletions, words.__getitem__), _ranked(insertions, words.__getitem__), most)
 
 
 def unknown_words(score: Score, vocabulary: frozenset[str]) -> Unknown:
     """Errors at reference words that are not in a vocabulary."""
-    unknown = Counter({word: count for word, count in _frequencies(score).items()
-                       if word not in vocabulary})
-    wrong = [reference[i] for reference, _, edits in _edited(score)
-             for kind, i, _ in edits if kind != INSERTION]
-    return Unknown(unknown.total(), sum(word not in vocabulary for word in wrong), len(wrong),
-                   _ranked(unknown))
+    unknown = np.array([word not in vocabulary for word in score.vocabulary], bool)
+    edits = score.edits
+    lost = edits.kind != INSERTION
+    wrong = score.reference_words.at(edits.utterance[lost], edits.reference[lost])
+    occurrences = _count(score.reference_words.numbers, score.vocabulary) * unknown
+    return Unknown(int(occurrences.sum()), int(unknown[wrong].sum()), len(wrong),
+                   _ranked(occurrences, score.vocabulary.__getitem__))
 
 
-def _edited(score: Score) -> Iterator[tuple[list[str], list[str], list[tuple[int, int, int]]]]:
-    """Reference words, hypothesis words and edits of each utterance with errors."""
-    for index, errors in enumerate(score.words.errors):
-        if errors:
-            yield (score.references[index].split(), score.hypotheses[index].split(),
-                   score.utterance_edits(index))
+def _count(numbers: np.ndarray, vocabulary: Sequence[str]) -> np.ndarray:
+    return np.bincount(numbers, minlength=len(vocabulary))
 
 
-def _frequencies(score: Score) -> Counter[str]:
-    counts: Counter[str] = Counter()
-    for reference in score.references:
-        counts.update(reference.split())
-    return counts
+def _candidates(counts: np.ndarray) -> list[int]:
+    """Indices of all counts above 0 that may be among the `FREQUENT` greatest, whatever ties."""
+    kth = min(FREQUENT, int(np.count_nonzero(counts)))
+    least = np.partition(counts, -kth)[-kth] if kth else 1
+    return np.flatnonzero(counts >= least).tolist()
 
 
-def _ranked(counts: Counter) -> list:
-    return nsmallest(FREQUENT, counts.items(), key=lambda item: (-item[1], item[0]))
+def _ranked(counts: np.ndarray, spell: Callable[[int], Any]) -> list[tuple[Any, int]]:
+    named = sorted((-int(counts[i]), spell(i)) for i in _candidates(counts))
+    return [(name, -count) for count, name in named[:FREQUENT]]

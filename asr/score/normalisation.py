@@ -55,11 +55,14 @@ class Normalisation:
 
     def __call__(self, text: str) -> str:
         """The text as it is compared."""
-        words = self._normalise(text).split()
+        self._texts += 1
+        normalised = self._normalise(text)
+        if normalised == text and not self._replacements:
+            return text
+        words = normalised.split()
         if self._replacements:
             words = self._substitute(words)
         before = text.split()
-        self._texts += 1
         if words != before:
             self._changed += 1
             if self._changed <= _LOOKED_AT:

@@ -77,7 +77,9 @@ def resampled_totals(counts: np.ndarray, length: np.ndarray, resamples: int, see
     np.ndarray, shape = (R, 2)
         Of the resamples whose length is above 0; see `bootstrap_interval` for how they are drawn.
     """
-    kinds, times = np.unique(np.stack([counts, length], axis=1), axis=0, return_counts=True)
+    least, radix = counts.min(), length.max() + 1
+    kinds, times = np.unique((counts - least) * radix + length, return_counts=True)
+    kinds = np.stack([kinds // radix + least, kinds % radix], axis=1)
     random = np.random.default_rng(seed)
     totals = np.empty((resamples, 2))
     step = max(1, _CELLS // len(kinds))
