@@ -37,7 +37,7 @@ def main() -> None:
     references = [reference.split() for _, reference, _ in pairs]
     hypotheses = [hypothesis.split() for _, _, hypothesis in pairs]
     print(f"{len(pairs):,} utterances, {sum(map(len, references)):,} words, seed {arguments.seed}")
-    print(f"{'':34}{'s':>8}{'sub':>9}{'del':>9}{'ins':>9}{'MB':>7}")
+    print(f"{'':34}{'s':>8}{'sub':>9}{'del':>9}{'ins':>9}")
     with tempfile.TemporaryDirectory() as folder:
         files = write_files(Path(folder), pairs)
         for sclite in (False, True):
@@ -86,9 +86,7 @@ def row(name: str, count: Callable[[], tuple[int, int, int]]) -> None:
     except (ModuleNotFoundError, FileNotFoundError) as error:
         print(f"{name:34}  not installed ({error})")
         return
-    children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
-    print(f"{name:34}{cpu_seconds() - before:8.2f}" + "".join(f"{value:9,}" for value in counts)
-          + (f"{children:7.0f}" if name.startswith("asr score") else ""))
+    print(f"{name:34}{cpu_seconds() - before:8.2f}" + "".join(f"{value:9,}" for value in counts))
 
 
 def cpu_seconds() -> float:

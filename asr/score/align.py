@@ -95,11 +95,13 @@ class Score:
         return spell(self.references[index].split(), self.hypotheses[index].split(),
                      self.utterance_edits(index))
 
+    def by_errors(self) -> np.ndarray:
+        """All utterances, most errors first, then shortest reference; shape (N,)."""
+        return np.lexsort((self.words.length, -self.words.errors))
+
     def worst(self, number: int) -> list[int]:
-        """Up to `number` utterances with errors, most errors first, then shortest reference."""
-        errors = self.words.errors
-        order = np.lexsort((self.words.length, -errors))[:number]
-        return [int(i) for i in order if errors[i]]
+        """Up to `number` utterances with errors, in the order of `by_errors`."""
+        return [i for i in self.by_errors()[:number].tolist() if self.words.errors[i]]
 
 
 def score_utterances(pairs: Iterable[tuple[str, str, str]], alignment: Alignment = "unit"
@@ -144,9 +146,13 @@ def score_utterances(pairs: Iterable[tuple[str, str, str]], alignment: Alignment
 def _split(texts: Iterable[str], numbers: defaultdict[str, int]
            ) -> tuple[list[str], list[list[int]]]:
     """Texts with single spaces, and their words by number."""
-    words = [text.split() for text in texts]
-    return [" ".join(text) for text in words], [list(map(numbers.__getitem__, text))
-                                                for text in words]
+    single_spaced, tokens = [], []
+    for text in texts:
+        words = text.split()
+        joined = " ".join(words)
+        single_spaced.append(text if text == joined else joined)  # one string instead of two
+        tokens.append(list(map(numbers.__getitem__, words)))
+    return single_spaced, tokens
 
 
 def _flatten(tokens: Sequence[Sequence[int]]) -> np.ndarray:

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from asr.errors import AsrError
+from asr.score.align import Score
 from asr.score.origin import interval_text, printable
 from asr.score.report import Report
 from asr.score.significance import (
@@ -33,6 +34,8 @@ class Comparison(NamedTuple):
     a: int
     b: int
     difference: Difference
+    by_speaker: Difference | None
+    """With speakers drawn instead of utterances; None unless all are known."""
     matched_pairs: MatchedPairs
     signed_rank: float
     mcnemar: McNemar
@@ -54,8 +57,10 @@ def compare(reports: Sequence[Report]) -> list[Comparison]:
     for a, b in combinations(range(len(reports)), 2):
         one, other = reports[a].score, reports[b].score
         difference, matched = bootstrap_difference(one, other), mapsswe(one, other)
+        speakers = reports[a].speakers
+        by_speaker = None if speakers is None else bootstrap_difference(one, other, speakers)
         comparisons.append(Comparison(
-            a, b, difference, matched, signed_rank(one, other), mcnemar(one, other),
+            a, b, difference, by_speaker, matched, signed_rank(one, other), mcnemar(one, other),
             verdict(names[a], names[b], difference, matched.p)))
     return comparisons
 
@@ -68,7 +73,7 @@ def system_names(reports: Sequence[Report]) -> list[str]:
 
 def text_comparison(reports: Sequence[Report], comparisons: Sequence[Comparison],
                     colour: bool = False) -> str:
-    """Rates, a verdict and the tests' figures for every two, and where the first two differ."""
+    """Rates, a verdict and the tests' figures for every two, and where the systems differ."""
     names = [printable(name) for name in system_names(reports)]
     console, buffer = text_console(colour)
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -83,12 +88,14 @@ def text_comparison(reports: Sequence[Report], comparisons: Sequence[Comparison]
         console.print(Text(f"\n{printable(comparison.verdict)}", style="bold"), overflow="fold")
         for line in _figures(comparison, names):
             console.print(Text(f"  {line}"), overflow="fold")
-    one, other = reports[0].score, reports[1].score
-    for index in _most_different(reports[0], reports[1]):
-        console.print(Text(f"\n{printable(one.ids[index])}: {names[0]} {one.words.errors[index]}, "
-                           f"{names[1]} {other.words.errors[index]} errors", style="bold"),
+    scores = [report.score for report in reports]
+    for index in _most_different(scores):
+        errors = ", ".join(f"{name} {score.words.errors[index]}"
+                           for name, score in zip(names, scores, strict=True))
+        console.print(Text(f"\n{printable(scores[0].ids[index])}: {errors} errors", style="bold"),
                       overflow="fold")
-        for score in (one, other):
+        for name, score in zip(names, scores, strict=True):
+            console.print(Text(name, style="italic"), overflow="fold")
             for aligned in aligned_lines(score.alignment(index)):
                 console.print(aligned, overflow="fold")
     return without_trailing_spaces(buffer)
@@ -100,6 +107,10 @@ def _figures(comparison: Comparison, names: Sequence[str]) -> list[str]:
                                 comparison.mcnemar)
     lines = [] if improvement is None else [
         f"probability that {b} makes fewer errors: {improvement:.3f}"]
+    by_speaker = comparison.by_speaker
+    if by_speaker is not None and by_speaker.interval is not None:
+        low, high = (f"{100 * end:.2f}" for end in by_speaker.interval)
+        lines.append(f"{b} minus {a}, interval over speakers: {low} to {high}")
     return [*lines,
             f"matched pairs: {pairs.segments:,} segments, z = {pairs.z:.3f}, {_p(pairs.p)}",
             f"signed rank of utterances: {_p(comparison.signed_rank)}",
@@ -111,9 +122,9 @@ def _p(p: float) -> str:
     return "p < 0.0001" if p < 0.0001 else f"p = {p:.4f}"
 
 
-def _most_different(a: Report, b: Report) -> list[int]:
+def _most_different(scores: Sequence[Score]) -> list[int]:
     """Up to `_SHOWN` utterances whose numbers of errors differ, by most first."""
-    gap = np.abs(a.score.words.errors - b.score.words.errors)
+    gap = np.ptp([score.words.errors for score in scores], axis=0)
     return [int(i) for i in np.argsort(-gap, kind="stable")[:_SHOWN] if gap[i]]
 
 
@@ -130,7 +141,9 @@ def json_comparison(reports: Sequence[Report], comparisons: Sequence[Comparison]
                     for name, report in zip(names, reports, strict=True)],
         "comparisons": [{
             "a": names[c.a], "b": names[c.b], "verdict": c.verdict,
-            "difference": c.difference._asdict(), "matched_pairs": c.matched_pairs._asdict(),
-            "signed_rank": {"p": c.signed_rank}, "mcnemar": c.mcnemar._asdict(),
+            "difference": c.difference._asdict(),
+            "speaker_interval": c.by_speaker and c.by_speaker.interval,
+            "matched_pairs": c.matched_pairs._asdict(), "signed_rank": {"p": c.signed_rank},
+            "mcnemar": c.mcnemar._asdict(),
         } for c in comparisons],
     }

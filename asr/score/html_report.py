@@ -5,13 +5,12 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from importlib.resources import files
 from pathlib import Path
 from string import Template
-
-import numpy as np
+from typing import Any
 
 from asr.score import html_plots
 from asr.score.align import Counts
@@ -30,8 +29,14 @@ _Cell = str | int | float | tuple[float, float] | None
 """Text, a count, a rate, an interval of rates, or nothing to tell."""
 
 
-def html_report(report: Report) -> str:
-    """A page that needs no network and no other file, save the audio that it links to."""
+def html_report(report: Report, pictures: Mapping[int, Mapping[str, Any]] | None = None) -> str:
+    """A page that needs no network and no other file, save the audio that it links to.
+
+    Parameters
+    ----------
+    pictures : mapping of int to mapping, optional
+        What to show of some utterances' audio instead of a link, see `asr.score.pictures`.
+    """
     template = files("asr.score").joinpath("report.html").read_text(encoding="utf-8")
     script = re.search("<script>(.*?)</script>", template, re.DOTALL)
     assert script is not None
@@ -43,7 +48,7 @@ def html_report(report: Report) -> str:
         title="Word error rate" + ("" if wer is None else f" {100 * wer:.2f} %"),
         hypothesis=_text(report.hypothesis.name), rates=_rates(report), origin=_origin(report),
         plots=_plots(report), errors=_errors(report), left_out=_left_out(report),
-        data=_data(report))
+        pictures=_pictured(pictures), data=_data(report, pictures or {}))
 
 
 def _rates(report: Report) -> str:
@@ -125,17 +130,23 @@ def _left_out(report: Report) -> str:
             "others are left out here, report.json holds all.</p>")
 
 
-def _data(report: Report) -> str:
+def _pictured(pictures: Mapping[int, Any] | None) -> str:
+    return "" if not pictures else (
+        f" {len(pictures)} of those with most errors also show their log mel spectrogram and the "
+        "posteriors that the network gives to each unit, with the audio in the page itself: a "
+        "click goes to a place in it.")
+
+
+def _data(report: Report, pictures: Mapping[int, Mapping[str, Any]]) -> str:
     """The utterances as JSON for the page's script, most errors first; see there."""
     score = report.score
-    order = np.lexsort((score.words.length, -score.words.errors))[:UTTERANCES].tolist()
     uses = Counter(transcript.audio for transcript in report.transcripts)
     rows = []
-    for i in order:
+    for i in score.by_errors()[:UTTERANCES].tolist():
         transcript = report.transcripts[i]
         rows.append([score.ids[i], transcript.speaker, score.references[i], score.hypotheses[i],
                      score.utterance_edits(i),
-                     _audio_url(transcript, uses[transcript.audio] > 1)])
+                     _audio_url(transcript, uses[transcript.audio] > 1), pictures.get(i)])
     text = json.dumps(rows, ensure_ascii=False, separators=(",", ":")).translate(_SPELT)
     return text.encode("utf-8", "backslashreplace").decode()  # \udcxx, for JSON the surrogate
 

@@ -45,13 +45,13 @@ class Report:
         """Word, character and sentence error rate: `wer`, `cer`, `ser`."""
         words, characters = self.score.words, self.score.characters
         wrong = (words.errors > 0).astype(np.int64)
-        speakers = self._speakers
+        speakers = self.speakers
         return {"wer": rate(words.errors, words.length, speakers),
                 "cer": rate(characters.errors, characters.length, speakers),
                 "ser": rate(wrong, np.ones_like(wrong), speakers)}
 
     @cached_property
-    def _speakers(self) -> np.ndarray | None:
+    def speakers(self) -> np.ndarray | None:
         """A number for each utterance's speaker; None unless all speakers are known."""
         numbers: defaultdict[str, int] = defaultdict(itertools.count().__next__)
         speakers = [transcript.speaker for transcript in self.transcripts]

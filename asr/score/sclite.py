@@ -25,7 +25,8 @@ def sclite_edits(references: Sequence[Tokens], hypotheses: Sequence[Tokens]) -> 
     expected, found = _flatten(references), _flatten(hypotheses)
     bands = np.array([_band(r, h) for r, h in zip(references, hypotheses, strict=True)],
                      np.int64).reshape(-1, 2)
-    return Edits(*_edits(*expected, *found, bands))
+    # Copies: the arrays are views of buffers with room for the worst case.
+    return Edits(*(column.copy() for column in _edits(*expected, *found, bands)))
 
 
 def _flatten(sequences: Sequence[Tokens]) -> tuple[np.ndarray, np.ndarray]:

@@ -90,16 +90,25 @@ def _score(references: Side, hypotheses: Side, reference: Path, hypothesis: Path
                   {key: group_utterances(key, transcripts, score.words) for key in by}, vocabulary)
 
 
-def write_report(report: Report, folder: Path) -> None:
+def write_report(report: Report, folder: Path, bundle: Path | None = None) -> None:
     """Write report.txt, .md, .html and .json, ref.trn and hyp.trn into `folder`, all or nothing.
 
     An earlier report there is replaced; a folder that holds anything else is an `AsrError`.
+
+    Parameters
+    ----------
+    bundle : Path, optional
+        A model whose posteriors report.html shows, see `asr.score.pictures`.
     """
-    score = report.score
+    score, shown = report.score, None
+    if bundle is not None:
+        from asr.score.pictures import pictures  # loads torch, which scoring does without
+
+        shown = pictures(report, bundle)
     with atomic_folder(folder.resolve(), FILES) as new:
         (new / "report.txt").write_text(text_report(report), encoding="utf-8")
         (new / "report.md").write_text(markdown_report(report), encoding="utf-8")
-        (new / "report.html").write_text(html_report(report), encoding="utf-8")
+        (new / "report.html").write_text(html_report(report, shown), encoding="utf-8")
         with (new / "report.json").open("w", encoding="utf-8") as file:
             file.writelines(json_report(report))
         write_trn(new / "ref.trn", zip(score.ids, score.references, strict=True))

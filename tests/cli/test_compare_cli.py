@@ -1,4 +1,5 @@
 import json
+import re
 
 import pytest
 from click.testing import CliRunner
@@ -29,6 +30,8 @@ def test_verdict_and_figures(files):
     assert "p < 0.001" in text
     assert "McNemar: 60 utterances right only by good, 1 only by bad" in text
     assert "s0-0: good 0, bad 1 errors" in text
+    assert "good REF a b c HYP a b c bad REF a b c HYP a x c S" in text
+    assert re.search("bad minus good, interval over speakers: [23].* to 3", text)
     assert max(map(len, result.stdout.splitlines())) <= 80
 
 
@@ -37,7 +40,25 @@ def test_json(files):
     assert (values["schema"], values["version"]) == ("asr.compare", 1)
     assert len(values["comparisons"]) == 3
     assert values["comparisons"][0]["difference"]["value"] == pytest.approx(59 / 182)
+    low, high = values["comparisons"][0]["speaker_interval"]
+    assert low < 59 / 182 < high
     assert values["comparisons"][2]["verdict"].startswith("no significant difference between")
+
+
+def test_all_systems_stand_beside_each_other(files):
+    text = " ".join(run(*files, files[1].replace("good", "ref")).stdout.split())
+    assert "s0-0: good 0, bad 1, ref 0 errors good REF a b c HYP a b c bad REF a b c" in text
+    assert "ref REF a b c HYP a b c" in text
+
+
+def test_without_speakers_there_is_no_interval_over_them(files, tmp_path):
+    lines = []
+    for name in ("ref", "good", "bad"):
+        path = tmp_path / f"{name}.txt"
+        path.write_text((tmp_path / f"{name}.trn").read_text())
+        lines.append(str(path))
+    assert "over speakers" not in run(*lines).stdout
+    assert json.loads(run(*lines, "--json").stdout)["comparisons"][0]["speaker_interval"] is None
 
 
 def test_one_system_is_no_comparison(files):

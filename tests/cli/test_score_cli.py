@@ -1,6 +1,8 @@
 import json
 
+import numpy as np
 import pytest
+import soundfile
 from click.testing import CliRunner
 
 from asr.cli.score import score
@@ -29,6 +31,19 @@ def test_table_and_folder(files):
     assert result.stderr == ""
     assert "WER  75.00" in result.stdout
     assert (folder / "out" / "report.txt").read_text() == result.stdout
+
+
+def test_the_page_shows_a_models_posteriors(files, babbler):
+    reference, hypothesis, folder = files
+    with pytest.raises(AsrError, match="give --output DIR"):
+        run(reference, hypothesis, "--model", str(babbler))
+    arguments = reference, hypothesis, "--model", str(babbler), "--output", str(folder / "out")
+    with pytest.raises(AsrError, match="names no audio that can be read"):
+        run(*arguments)
+    assert not (folder / "out").exists()
+    soundfile.write(folder / "a.wav", np.full(16000, 0.1), 16000)
+    run(*arguments)
+    assert "2 of those with most errors also show" in (folder / "out" / "report.html").read_text()
 
 
 def test_normaliser_on_both_sides(files):

@@ -5,34 +5,17 @@ import sys
 import numpy as np
 import pytest
 import soundfile
-import torch
 
 import asr
 from asr.cli import main
 from asr.decode.config import DecodeConfig
 from asr.decode.settings import Search
-from asr.features.config import FeatureConfig
-from asr.model.bundle import BundleConfig, save_bundle
-from asr.model.config import ModelConfig
-from asr.model.network import Network
-from asr.text.units import CharacterUnits
 from asr.transcribe.transcribe import transcribe_file
 
 
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    """A network that was never trained, so that it babbles."""
-    units = CharacterUnits.from_texts(["abc def"])
-    config = BundleConfig(
-        features=FeatureConfig(mels=12, sample_rate=8000), normaliser="none",
-        model=ModelConfig(front_end="stack", layers=1, units=8, channels=4))
-    torch.manual_seed(3)
-    network = Network(config.model, config.features.dimension, len(units))
-    for parameter in network.head.parameters():
-        torch.nn.init.normal_(parameter, std=3)
-    path = tmp_path_factory.mktemp("model") / "bundle"
-    save_bundle(path, config, units, network.state_dict(), None)
-    return path
+@pytest.fixture
+def model(babbler):
+    return babbler
 
 
 @pytest.fixture

@@ -44,7 +44,8 @@ def test_hostile_text_stays_text():
     assert page.count("<script") == 2
     assert "<img" not in page
     assert "\u202e" not in page[:page.index('id="data"')]
-    assert not re.search("https?://", re.sub(' xmlns(:xlink)?="http://www.w3.org/[^"]*"', "", page))
+    names = r'( xmlns(:xlink)?=|createElementNS\()"http://www\.w3\.org/[^"]*"'
+    assert not re.search("https?://", re.sub(names, "", page))
     page.encode()
     rows = data_of(page)
     assert {row[0] for row in rows} == {f"{EVIL}{i}" for i in range(3)}
@@ -70,8 +71,8 @@ def test_the_page_says_what_the_report_says():
     assert "WER by speaker" not in page
     assert "Confidences" not in page
     assert data_of(page) == [  # most errors first
-        ["utt-0", None, "a b c d e", "a x d e y", [[0, 1, 1], [1, 2, 2], [2, 5, 4]], None],
-        ["utt-1", None, "", "z", [[2, 0, 0]], None]]
+        ["utt-0", None, "a b c d e", "a x d e y", [[0, 1, 1], [1, 2, 2], [2, 5, 4]], None, None],
+        ["utt-1", None, "", "z", [[2, 0, 0]], None, None]]
 
 
 @pytest.mark.parametrize("pairs", [[], [("", "x")], [("", "")], [("a", "a")]])
@@ -94,7 +95,7 @@ def test_audio_that_holds_more_than_the_utterance_is_played_in_part():
                    Transcript("d", audio="/x/rest.wav", start=3.0)]
     rows = data_of(html_report(report_of(("a", "a"), ("b", "b"), ("c", "c"), ("d", "d"),
                                          transcripts=transcripts)))
-    assert [row[-1] for row in rows] == [
+    assert [row[5] for row in rows] == [
         "file:///x/all%20of%20it.wav#t=0.000,1.250", "file:///x/all%20of%20it.wav#t=1.250,3.250",
         "file:///x/own%231.wav", "file:///x/rest.wav#t=3.000"]
 
@@ -225,3 +226,34 @@ def test_in_a_browser_pages_turn(tmp_path):
     assert seen == [["101–200 of 250 utterances", 100, False],
                     ["201–250 of 250 utterances", 50, True],
                     ["101–200 of 250 utterances", 100, False]]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium")
+def test_in_a_browser_a_picture_shows_posteriors_and_follows_the_sound(tmp_path):
+    page = html_report(report_of(("a", "b"), ("a", "a")), {0: {
+        "seconds": 1.2, "sound": "", "image": "", "step": 0.03, "blank": [100, 3, 40],
+        "units": [[EVIL, 1, [97, 60]], ["rare", 0, [5]]]}})
+    assert "1 of those with most errors also show" in page
+    seen, errors = browse(page, """
+      for (const button of document.querySelectorAll("#utterances tbody button")) button.click();
+      const [svg, ...others] = document.querySelectorAll("svg.picture");
+      const audio = document.querySelector("audio");
+      const texts = [...svg.querySelectorAll("text")].map((t) => t.textContent);
+      Object.defineProperty(audio, "currentTime", { value: 0.5 });
+      audio.dispatchEvent(new Event("seeked"));
+      return { others: others.length, texts, width: svg.getAttribute("width"),
+        curves: [...svg.querySelectorAll("path")].map((p) => p.getAttribute("d")),
+        titles: [...svg.querySelectorAll("title")].map((t) => t.textContent),
+        sound: audio.src, at: svg.querySelector(".playhead").getAttribute("x1"),
+        evil: window.evil === undefined };""", tmp_path)
+    assert errors == []
+    assert seen["evil"]
+    assert seen["others"] == 0
+    assert seen["texts"] == ["0 s", "1 s", EVIL]  # what stays below 25 % has no label
+    assert seen["titles"] == [f"{EVIL} 97 %", "rare 5 %"]
+    assert seen["curves"][0] == "M1.8 120.0L5.4 207.3L9.0 174.0"  # frames' middles; 90 high
+    assert seen["curves"][1] == "M1.8 210.0L5.4 122.7L9.0 156.0L12.6 210.0"
+    assert seen["width"] == "144"
+    assert seen["at"] == "60"
+    assert seen["sound"] == "data:audio/mpeg;base64,"

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 import asr.score.sclite as module
 from asr.score.align import align, score_utterances
 from asr.score.edits import DELETION, INSERTION, SUBSTITUTION
+from asr.score.groups import group_utterances
 from asr.score.sclite import sclite_edits
-from asr.score.trn import write_trn
+from asr.score.trn import read_trn, write_trn
 
 words = st.lists(st.integers(0, 3), max_size=12)
 SCLITE = shutil.which("sclite") or shutil.which("sclite", path="/usr/lib/sctk/bin")
@@ -95,7 +96,7 @@ def test_characters_and_texts_that_are_no_text():
 
 @pytest.mark.skipif(SCLITE is None, reason="needs sclite (Debian: sctk)")
 @pytest.mark.parametrize("kinds", [2, 6, 26])
-def test_counts_are_those_of_sclite_in_each_utterance(tmp_path, kinds):
+def test_counts_are_those_of_sclite_for_each_utterance_and_speaker(tmp_path, kinds):
     rng = random.Random(kinds)
     pairs = []
     for number in range(4_000):
@@ -110,7 +111,7 @@ def test_counts_are_those_of_sclite_in_each_utterance(tmp_path, kinds):
     assert SCLITE is not None
     output = subprocess.run(
         [SCLITE, "-r", "r.trn", "trn", "-h", "h.trn", "trn", "-i", "spu_id", "-s", "-e", "utf-8",
-         "-o", "pralign", "stdout", "-f", "0"],
+         "-o", "pralign", "rsum", "stdout", "-f", "0"],
         cwd=Path(tmp_path), capture_output=True, text=True, check=True).stdout
     expected = {match[1]: tuple(map(int, match.groups()[1:])) for match in re.finditer(
         r"id: \((.*?)\)\nScores: \(#C #S #D #I\) \d+ (\d+) (\d+) (\d+)", output)}
@@ -119,3 +120,16 @@ def test_counts_are_those_of_sclite_in_each_utterance(tmp_path, kinds):
                      zip(counts.substitutions.tolist(), counts.deletions.tolist(),
                          counts.insertions.tolist(), strict=True), strict=True))
     assert found == expected
+    # Speaker, utterances, words, correct, sub, del, ins, errors, wrong utterances.
+    expected_rows = {match[1]: list(map(int, match[2].replace("|", " ").split())) for match in
+                     re.finditer(r"^ *\| (speaker\d) *\|([\d |]+)\|$", output, re.MULTILINE)}
+    speakers = group_utterances("speaker", list(read_trn(tmp_path / "r.trn").values()), counts)
+    found_rows = {}
+    for group in speakers:
+        c = group.counts
+        length, *kinds_of_error = (int(part.sum()) for part in (
+            c.length, c.substitutions, c.deletions, c.insertions))
+        found_rows[group.name] = [len(group.utterances), length, length - sum(kinds_of_error[:2]),
+                                  *kinds_of_error, sum(kinds_of_error), int((c.errors > 0).sum())]
+    assert found_rows == expected_rows
+    assert len(found_rows) == 7

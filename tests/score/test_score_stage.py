@@ -1,8 +1,23 @@
+import random
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from asr.errors import AsrError
 from asr.score.read import Source, read_sides
 from asr.score.stage import FILES, score_files, write_report
+from asr.score.trn import write_trn
+
+STATUS = Path("/proc/self/status")
+ASR_WITH_PEAK = f"""
+import runpy, sys
+try:
+    runpy.run_module("asr", run_name="__main__")
+finally:  # ru_maxrss would be that of the process which started this one, if it was larger
+    print(next(l for l in open("{STATUS}") if l.startswith("VmHWM")), file=sys.stderr)
+"""
 
 
 @pytest.fixture
@@ -70,3 +85,25 @@ def test_confidences_are_left_out_where_normalising_changed_the_number_of_words(
 def test_grouping_by_what_no_reference_says(score):
     with pytest.raises(AsrError, match="no reference says its 'accent'; known: speaker, length"):
         _ = score("a (s-0)\n", "a (s-0)\n", by=["accent"])
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not STATUS.exists(), reason="needs Linux")
+@pytest.mark.parametrize("options", [[], ["--sclite"]])
+def test_a_million_utterances_take_less_than_two_gigabytes(tmp_path, options):
+    """Told from what a process of fewer takes at most, and what each more adds."""
+    rng = random.Random(0)
+    peaks = {}
+    for size in (40_000, 120_000):
+        texts = [" ".join(str(rng.randrange(10_000)) for _ in range(20)) for _ in range(size)]
+        files = str(tmp_path / f"r{size}.trn"), str(tmp_path / f"h{size}.trn")
+        write_trn(Path(files[0]), ((f"s{i % 99}-{i}", text) for i, text in enumerate(texts)))
+        write_trn(Path(files[1]), ((f"s{i % 99}-{i}", text.replace("1", "7").replace("33 ", ""))
+                                   for i, text in enumerate(texts)))
+        done = subprocess.run([sys.executable, "-c", ASR_WITH_PEAK, "score", *files, *options],
+                              check=True, capture_output=True, text=True)
+        assert f"{size:,} utterances" in done.stdout
+        peaks[size] = 1024 * int(done.stderr.split()[-2])
+    each = (peaks[120_000] - peaks[40_000]) / 80_000
+    assert each > 500  # the texts alone, or nothing was measured
+    assert peaks[120_000] + (1_000_000 - 120_000) * each < 2e9
