@@ -13,8 +13,12 @@ import click
 @click.option("--config", type=click.Path(path_type=Path), help="YAML file of training settings.")
 @click.option("--resume", is_flag=True,
               help="Go on from FOLDER's checkpoint; start if there is none.")
+@click.option("--init", "initial", metavar="BUNDLE", type=click.Path(path_type=Path),
+              help="Start from this model's weights instead of random ones.")
+@click.option("--dry-run", is_flag=True,
+              help="Tell batch shapes, memory and time from a few steps, and write nothing.")
 def train(folder: Path, overrides: tuple[str, ...], training: Path, development: Path,
-          config: Path | None, resume: bool) -> None:
+          config: Path | None, resume: bool, initial: Path | None, dry_run: bool) -> None:
     """Train a network in FOLDER; the finished model is FOLDER/bundle.
 
     Settings come from --config and KEY=VALUE, e.g. `epochs=20 model.layers=4`. Under torchrun
@@ -22,7 +26,12 @@ def train(folder: Path, overrides: tuple[str, ...], training: Path, development:
     """
     from asr.config import load_config
     from asr.train.config import TrainConfig
-    from asr.train.stage import train_model
+    from asr.train.rehearsal import rehearse
+    from asr.train.stage import prepare_training, train_model
 
-    click.echo(train_model(folder, training, development,
-                           load_config(TrainConfig, config, overrides), resume))
+    settings = load_config(TrainConfig, config, overrides)
+    if dry_run:
+        click.echo(rehearse(prepare_training(folder, training, development, settings,
+                                             initial).trainer), nl=False)
+    else:
+        click.echo(train_model(folder, training, development, settings, resume, initial))

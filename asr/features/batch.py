@@ -34,6 +34,10 @@ class FrameBatch:
         return cls(torch.from_numpy(x), torch.from_numpy(lengths),
                    torch.from_numpy(np.array(statistics, np.float32)))
 
+    def __getitem__(self, rows: slice) -> "FrameBatch":
+        """Some of the utterances, as padded as all."""
+        return FrameBatch(self.x[rows], self.lengths[rows], self.statistics[rows])
+
     def to(self, device: torch.device) -> "FrameBatch":
         """The same on another device; copies to a GPU overlap with its work."""
         if device.type == "cuda":

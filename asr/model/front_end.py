@@ -7,31 +7,48 @@ are zero on entry; each front end keeps them out of the others.
 import torch
 from torch import Tensor, nn
 
+from asr.model.config import ModelConfig
+
 
 def frame_mask(lengths: Tensor, frames: int) -> Tensor:
     """True where a frame belongs to its utterance: shape (N, frames), bool."""
     return torch.arange(frames, device=lengths.device) < lengths[:, None]
 
 
-class ConvFrontEnd(nn.Module):
+def frame_norm(kind: str, values: int) -> nn.Module:
+    """What `ModelConfig.norm` names, for frames of so many values."""
+    if kind == "none":
+        return nn.Identity()
+    return nn.LayerNorm(values) if kind == "layer" else nn.RMSNorm(values)
+
+
+class FrontEnd(nn.Module):
+    """What all front ends have."""
+
+    subsampling: int
+    outputs: int
+    """Values of a frame that comes out."""
+
+    def output_lengths(self, lengths: Tensor) -> Tensor:
+        """Frames that come out for `lengths` frames that go in."""
+        return (lengths + self.subsampling - 1) // self.subsampling
+
+
+class Conv2dFrontEnd(FrontEnd):
     """Two 2-d convolutions, each followed by ReLU, normalised per frame.
 
     The first strides over time and frequency, the second over frequency. Padding is zeroed before
     each, so that what an utterance gets does not depend on its neighbours.
     """
 
-    def __init__(self, features: int, channels: int, subsampling: int) -> None:
+    def __init__(self, features: int, channels: int, subsampling: int, norm: str) -> None:
         super().__init__()
         self.subsampling = subsampling
         reach = subsampling  # half the kernel: windows overlap by a bit more than half
         self.first = nn.Conv2d(1, channels, (2 * reach + 1, 3), (subsampling, 2), (reach, 1))
         self.second = nn.Conv2d(channels, channels, (3, 3), (1, 2), (1, 1))
         self.outputs = channels * ((features + 3) // 4)
-        self.norm = nn.LayerNorm(self.outputs)
-
-    def output_lengths(self, lengths: Tensor) -> Tensor:
-        """Frames that come out for `lengths` frames that go in."""
-        return (lengths + self.subsampling - 1) // self.subsampling
+        self.norm = frame_norm(norm, self.outputs)
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
         """Shape (N, T, F) → (N, ⌈T / subsampling⌉, D)."""
@@ -41,7 +58,27 @@ class ConvFrontEnd(nn.Module):
         return self.norm(x.transpose(1, 2).flatten(2))
 
 
-class StackFrontEnd(nn.Module):
+class Conv1dFrontEnd(FrontEnd):
+    """As `Conv2dFrontEnd`, over time alone: the features are the first one's channels."""
+
+    def __init__(self, features: int, channels: int, subsampling: int, norm: str) -> None:
+        super().__init__()
+        self.subsampling = subsampling
+        self.outputs = 8 * channels
+        self.first = nn.Conv1d(features, self.outputs, 2 * subsampling + 1, subsampling,
+                               subsampling)
+        self.second = nn.Conv1d(self.outputs, self.outputs, 3, 1, 1)
+        self.norm = frame_norm(norm, self.outputs)
+
+    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+        """Shape (N, T, F) → (N, ⌈T / subsampling⌉, D)."""
+        x = torch.relu(self.first(x.transpose(1, 2)))
+        x = x * frame_mask(self.output_lengths(lengths), x.shape[2])[:, None]
+        x = torch.relu(self.second(x))
+        return self.norm(x.transpose(1, 2))
+
+
+class StackFrontEnd(FrontEnd):
     """`subsampling` neighbouring frames side by side."""
 
     def __init__(self, features: int, subsampling: int) -> None:
@@ -49,12 +86,16 @@ class StackFrontEnd(nn.Module):
         self.subsampling = subsampling
         self.outputs = features * subsampling
 
-    def output_lengths(self, lengths: Tensor) -> Tensor:
-        """Frames that come out for `lengths` frames that go in."""
-        return (lengths + self.subsampling - 1) // self.subsampling
-
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
         """Shape (N, T, F) → (N, ⌈T / subsampling⌉, D)."""
         missing = -x.shape[1] % self.subsampling
         x = nn.functional.pad(x, (0, 0, 0, missing))
         return x.unflatten(1, (-1, self.subsampling)).flatten(2)
+
+
+def make_front_end(config: ModelConfig, features: int) -> FrontEnd:
+    """The front end that a configuration names, for frames of so many features."""
+    if config.front_end == "stack":
+        return StackFrontEnd(features, config.subsampling)
+    kind = {"conv2d": Conv2dFrontEnd, "conv1d": Conv1dFrontEnd}[config.front_end]
+    return kind(features, config.channels, config.subsampling, config.norm)

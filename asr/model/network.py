@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from asr.model.config import ModelConfig
-from asr.model.front_end import ConvFrontEnd, StackFrontEnd, frame_mask
+from asr.model.front_end import frame_mask, make_front_end
 from asr.model.recurrent import RecurrentLayer, reversal
 from asr.randomness import generator
 
@@ -29,14 +29,10 @@ class Network(nn.Module):
     def __init__(self, config: ModelConfig, features: int, symbols: int) -> None:
         super().__init__()
         self.config = config
-        self.front_end: ConvFrontEnd | StackFrontEnd
-        if config.front_end == "conv":
-            self.front_end = ConvFrontEnd(features, config.channels, config.subsampling)
-        else:
-            self.front_end = StackFrontEnd(features, config.subsampling)
+        self.front_end = make_front_end(config, features)
         self.layers = nn.ModuleList(
             RecurrentLayer(config.cell, config.width if index else self.front_end.outputs,
-                           config.units, config.bidirectional)
+                           config.units, config.bidirectional, config.projection, config.norm)
             for index in range(config.layers))
         self.head = nn.Linear(config.width, symbols)
         nn.init.zeros_(self.head.bias)
@@ -80,7 +76,8 @@ class Network(nn.Module):
             y = layer(x, turn)
             if dropout is not None:
                 y = y * dropout[index] / (1 - self.config.dropout)
-            x = x + y if index else y  # the front end's frames have another width
+            # The front end's frames have another width.
+            x = x + y if index and self.config.residual else y
         return self.head(x).float().log_softmax(dim=2)
 
 

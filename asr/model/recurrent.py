@@ -18,6 +18,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from asr.model.front_end import frame_norm
+
 
 def reversal(lengths: Tensor, frames: int) -> Tensor:
     """Row numbers that turn round each utterance of a flattened (T, N, ·) batch.
@@ -37,7 +39,7 @@ def reversal(lengths: Tensor, frames: int) -> Tensor:
 
 
 class RecurrentLayer(nn.Module):
-    """One LSTM or GRU layer in one or both directions, normalised per frame.
+    """One LSTM or GRU layer in one or both directions, projected and normalised per frame.
 
     Parameters
     ----------
@@ -47,22 +49,29 @@ class RecurrentLayer(nn.Module):
         Values of an input frame.
     units : int
         Cells per direction.
+    projection : int
+        Values that a linear map leaves of both directions' outputs; 0 for no such map.
+    norm : str
+        See `asr.model.front_end.frame_norm`.
     """
 
-    def __init__(self, cell: str, inputs: int, units: int, bidirectional: bool) -> None:
+    def __init__(self, cell: str, inputs: int, units: int, bidirectional: bool,
+                 projection: int = 0, norm: str = "layer") -> None:
         super().__init__()
         kind = {"lstm": nn.LSTM, "gru": nn.GRU}[cell]
         self.forward_rnn = kind(inputs, units)
         self.backward_rnn = kind(inputs, units) if bidirectional else None
-        self.norm = nn.LayerNorm(units * (2 if bidirectional else 1))
+        width = units * (2 if bidirectional else 1)
+        self.projection = nn.Linear(width, projection) if projection else nn.Identity()
+        self.norm = frame_norm(norm, projection or width)
         for rnn in (self.forward_rnn, self.backward_rnn):
             if rnn is not None:
                 initialise(rnn, units)
 
     def forward(self, x: Tensor, turn: Tensor) -> Tensor:
-        """Shape (T, N, inputs) → (T, N, units · directions); `turn` is `reversal`."""
+        """Shape (T, N, inputs) → (T, N, D); `turn` is `reversal`."""
         if self.backward_rnn is None:
-            return self.norm(self.forward_rnn(x)[0])
+            return self.norm(self.projection(self.forward_rnn(x)[0]))
 
         def reverse(values: Tensor) -> Tensor:
             return values.flatten(0, 1).index_select(0, turn).view_as(values)
@@ -73,11 +82,11 @@ class RecurrentLayer(nn.Module):
                 or "GOMP_SPINCOUNT" not in os.environ):
             outputs = [direction(x) for direction in directions]
         elif torch.is_grad_enabled():
-            parameters = [list(rnn.parameters()) for rnn in rnns]
+            parameters = [[p for p in rnn.parameters() if p.requires_grad] for rnn in rnns]
             outputs = _SideBySide.apply(directions, parameters, x, *parameters[0], *parameters[1])
         else:
             outputs = _at_once([partial(direction, x) for direction in directions], learning=False)
-        return self.norm(torch.cat(outputs, dim=2))
+        return self.norm(self.projection(torch.cat(outputs, dim=2)))
 
 
 @cache

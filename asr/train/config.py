@@ -1,6 +1,6 @@
 """Everything that decides what a training does, but for its data."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -22,9 +22,9 @@ class AverageConfig(Config):
 class ScheduleConfig(Config):
     """Learning rate over time."""
 
-    kind: Literal["cosine", "plateau"] = "cosine"
-    """After the warm-up: a half cosine down to 0 at the last epoch, or constant, multiplied by
-    `factor` whenever the development loss has not improved for `patience` epochs."""
+    kind: Literal["cosine", "linear", "plateau"] = "cosine"
+    """After the warm-up: a half cosine or a straight line down to 0 at the last epoch, or constant,
+    multiplied by `factor` whenever the development loss has not improved for `patience` epochs."""
     warmup: float = Field(1.0, ge=0)
     """Epochs in which the rate rises linearly from 0."""
     factor: float = Field(0.5, gt=0, lt=1)
@@ -43,8 +43,14 @@ class TrainConfig(Config):
     batch_seconds: float = Field(60.0, gt=0)
     """Speech in a batch over all processes, padding included."""
     learning_rate: float = Field(2e-3, gt=0)
-    """Highest rate of AdamW."""
+    """The highest."""
+    rates: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
+    """Multiples of the learning rate for parameters by the beginning of their names, e.g.
+    `{front_end: 0, layers.0: 0.1}`; the longest counts, and 0 freezes."""
+    optimiser: Literal["adamw", "muon", "sgd"] = "adamw"
+    """Muon, for the matrices inside the network, takes AdamW's rates."""
     betas: tuple[float, float] = (0.9, 0.98)
+    """Of AdamW; the first is the momentum of `sgd` (Nesterov's)."""
     weight_decay: float = Field(1e-2, ge=0)
     clip: float = Field(1.0, gt=0)
     """Longest gradient of the loss per label; a longer one is shortened to it."""

@@ -40,6 +40,18 @@ class Batch:
     frequency_spans: Tensor
     dropout: Tensor | None
 
+    def split(self, parts: int) -> "list[Batch]":
+        """Stretches of about as many utterances each, as padded as the whole."""
+        if parts == 1 or self.frames is None:
+            return [self]
+        edges = [len(self.ids) * i // parts for i in range(parts + 1)]
+        labels = self.labels.split(self.label_lengths.tolist())
+        return [Batch(self.ids[rows], self.total_labels, self.frames[rows],
+                      torch.cat(labels[rows]), self.label_lengths[rows], self.time_spans[rows],
+                      self.frequency_spans[rows],
+                      None if self.dropout is None else self.dropout[:, :, rows])
+                for rows in map(slice, edges, edges[1:])]
+
 
 class TrainingSet:
     """A store with its labels, and the plan of every epoch.

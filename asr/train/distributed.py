@@ -45,6 +45,8 @@ class Processes:
             return list(extra)
         gradients = []
         for parameter in network.parameters():
+            if not parameter.requires_grad:
+                continue
             if parameter.grad is None:
                 parameter.grad = torch.zeros_like(parameter)
             gradients.append(parameter.grad)

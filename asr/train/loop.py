@@ -2,18 +2,16 @@
 
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from asr.augment.spec_augment import apply_spans
 from asr.errors import AsrError
 from asr.model.network import Network
 from asr.progress import log
-from asr.text.units import BLANK, Units
+from asr.text.units import Units
 from asr.train.checkpoint import (
     average_weights,
     check_resumable,
@@ -26,9 +24,11 @@ from asr.train.data import Batch, Prefetched, TrainingSet
 from asr.train.distributed import Processes
 from asr.train.evaluate import DevelopmentSet, Evaluation, evaluate
 from asr.train.metrics import Record, report
+from asr.train.optimisers import make_optimisers
 from asr.train.precision import training_dtype
 from asr.train.schedule import learning_rate, should_stop
 from asr.train.signals import StopSignals
+from asr.train.step import Gradients, out_of_memory
 
 _CHECK_EVERY = {"cpu": 1, "cuda": 20}  # steps between two looks at the loss: a GPU must not wait
 
@@ -52,11 +52,10 @@ class Trainer:
         self.network = network.to(processes.device)
         self.dtype = training_dtype(config.precision, processes.device)
         self.max_frames = round(config.batch_seconds / training.store.config.frame_shift)
-        self.optimiser = torch.optim.AdamW(
-            network.parameters(), lr=0.0, betas=config.betas, weight_decay=config.weight_decay,
-            fused=True)
+        self.optimisers = make_optimisers(self.network, config)
         self.scaler = torch.amp.GradScaler(processes.device.type,
                                            enabled=self.dtype == torch.float16)
+        self.gradients = Gradients(self.network, processes.device, self.dtype, self.scaler)
         self.epoch = 1
         self.position = 0  # batches of this epoch that are done
         self.running = {"loss": 0.0, "labels": 0.0, "frames": 0.0, "seconds": 0.0, "waited": 0.0}
@@ -76,17 +75,17 @@ class Trainer:
         SystemExit
             128 + the signal's number, after SIGINT or SIGTERM; a checkpoint is written before.
         AsrError
-            The loss is no longer finite, or the largest batch does not fit into memory.
+            The loss is no longer finite, or the longest utterance does not fit into memory.
         """
         with self.signals:
-            self._try_largest_batch()
+            self.try_largest_batch()
             while self.epoch <= self.config.epochs and not should_stop(
                     [record["dev_wer"] for record in self.history], self.config.early_stop):
                 self._run_epoch()
         return self._average()
 
     def _run_epoch(self) -> None:
-        plan = self.training.plan(self.config.seed, self.epoch, self.max_frames)
+        plan = self.plan()
         last_checkpoint = last_step = time.perf_counter()
         with Prefetched(self._batches(plan[self.position:])) as batches:
             for batch in batches:
@@ -107,7 +106,7 @@ class Trainer:
             self.running["waited"] += batches.waited
         self._finish_epoch()
 
-    def _batches(self, plan: list[list[int]]) -> Iterator[Batch]:
+    def _batches(self, plan: Sequence[list[int]]) -> Iterator[Batch]:
         config = self.config
         for indexes in plan:
             yield self.training.batch(indexes, config.seed, self.epoch, config.spec_augment,
@@ -119,38 +118,23 @@ class Trainer:
 
     def _step(self, batch: Batch, rate: float) -> bool:
         """One update; returns whether any process was asked to stop."""
-        loss = self._backward(batch)
+        loss = self.gradients.add(batch)
         summed, stop = self.processes.sum_gradients(
             self.network, loss, torch.tensor(float(self.signals.caught is not None),
                                              device=self.processes.device))
-        self.scaler.unscale_(self.optimiser)
+        for optimiser in self.optimisers:
+            self.scaler.unscale_(optimiser)
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip)
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
-        self.scaler.step(self.optimiser)
+        for optimiser in self.optimisers:
+            for group in optimiser.param_groups:
+                group["lr"] = rate * group["rate"]
+            self.scaler.step(optimiser)
         self.scaler.update()
-        self.optimiser.zero_grad(set_to_none=True)
+        self.network.zero_grad(set_to_none=True)
         self.unchecked.append((batch, summed, norm))
         if len(self.unchecked) >= _CHECK_EVERY[self.processes.device.type]:
             self._check_losses()
         return bool(stop) if self.processes.world > 1 else self.signals.caught is not None
-
-    def _backward(self, batch: Batch) -> Tensor:
-        """Add this process's gradients; returns its part of the batch's loss, in nats."""
-        device = self.processes.device
-        if batch.frames is None:
-            return torch.zeros((), device=device)
-        frames = batch.frames.to(device)
-        with torch.autocast(device.type, self.dtype, enabled=self.dtype != torch.float32):
-            x = self.network.normalise(frames.x, frames.lengths, frames.statistics)
-            x = apply_spans(x, batch.time_spans.to(device), batch.frequency_spans.to(device))
-            dropout = None if batch.dropout is None else batch.dropout.to(device)
-            posteriors = self.network.from_normalised(x, frames.lengths, dropout)
-        loss = F.ctc_loss(posteriors, batch.labels.to(device),
-                          self.network.output_lengths(frames.lengths),
-                          batch.label_lengths.to(device), BLANK, "sum")
-        self.scaler.scale(loss / batch.total_labels).backward()
-        return loss.detach()
 
     def _check_losses(self) -> None:
         """Account for the steps since the last look, and stop if one of them has gone wrong."""
@@ -176,7 +160,7 @@ class Trainer:
             "epoch": self.epoch,
             "train_loss": running["loss"] / labels,
             "dev_loss": result.loss, "dev_cer": result.cer, "dev_wer": result.wer,
-            "learning_rate": self.optimiser.param_groups[0]["lr"],
+            "learning_rate": self._learning_rate(self.epoch),
             "seconds": running["seconds"],
             "hours_per_hour": hours / (running["seconds"] / 3600),
             "waiting": running["waited"] / running["seconds"],
@@ -211,21 +195,44 @@ class Trainer:
         self.network.load_state_dict(weights)
         return weights, evaluate(self.network, self.development, self.units, self.processes)
 
-    def _try_largest_batch(self) -> None:
-        """Meet the end of memory now rather than in the middle of the night."""
+    def plan(self) -> list[list[int]]:
+        """The batches of this epoch."""
+        return self.training.plan(self.config.seed, self.epoch, self.max_frames)
+
+    def step_seconds(self, plan: Sequence[list[int]]) -> list[float]:
+        """How long a step on each of some batches takes, at a learning rate of 0."""
+        seconds = []
+        for batch in self._batches(plan):
+            start = time.perf_counter()
+            self._step(batch, 0.0)
+            self._check_losses()  # waits for a GPU
+            seconds.append(time.perf_counter() - start)
+        return seconds
+
+    def try_largest_batch(self) -> list[int]:
+        """Meet the end of memory now rather than in the middle of the night.
+
+        Returns
+        -------
+        list of int
+            The batch's entries.
+
+        Raises
+        ------
+        AsrError
+            An utterance alone does not fit into memory.
+        """
         indexes = self.training.largest_batch(self.max_frames)
-        batch = next(self._batches([indexes]))
         try:
-            self._backward(batch)
-        except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-            if not isinstance(error, torch.OutOfMemoryError | MemoryError) \
-                    and "memory" not in str(error):
+            self.gradients.add(next(self._batches([indexes])))
+        except (MemoryError, RuntimeError) as error:
+            if not out_of_memory(error):
                 raise
-            raise AsrError(
-                f"the largest batch ({len(indexes)} utterances, up to "
-                f"{self.training.lengths[indexes].max()} frames) does not fit into memory; lower "
-                f"batch_seconds ({self.config.batch_seconds:g})") from None
-        self.optimiser.zero_grad(set_to_none=True)
+            raise AsrError(f"the longest utterance ({self.training.lengths[indexes].max()} frames) "
+                           "does not fit into memory; leave it out or take a smaller "
+                           "network") from None
+        self.network.zero_grad(set_to_none=True)
+        return indexes
 
     def _leave(self, batches: int) -> None:
         if self.processes.first:
@@ -241,7 +248,7 @@ class Trainer:
             "config": self.config.model_dump(mode="json"),
             "data": self.training.fingerprint(),
             "network": self.network.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
+            "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
             "scaler": self.scaler.state_dict(),
             "epoch": self.epoch, "position": self.position,
             "running": self.running, "history": self.history,
@@ -259,7 +266,8 @@ class Trainer:
         check_resumable(self.checkpoint, state, self.config.model_dump(mode="json"),
                         self.training.fingerprint())
         self.network.load_state_dict(state["network"])
-        self.optimiser.load_state_dict(state["optimiser"])
+        for optimiser, own in zip(self.optimisers, state["optimisers"], strict=True):
+            optimiser.load_state_dict(own)
         self.scaler.load_state_dict(state["scaler"])
         self.epoch, self.position = state["epoch"], state["position"]
         self.running, self.history = state["running"], state["history"]

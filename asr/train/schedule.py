@@ -20,9 +20,10 @@ def learning_rate(peak: float, config: ScheduleConfig, progress: float, epochs: 
     """
     if progress < config.warmup:
         return peak * progress / config.warmup
-    if config.kind == "cosine":
-        share = (progress - config.warmup) / max(epochs - config.warmup, 1e-9)
-        return peak * 0.5 * (1 + math.cos(math.pi * min(share, 1)))
+    if config.kind != "plateau":
+        share = min((progress - config.warmup) / max(epochs - config.warmup, 1e-9), 1)
+        return peak * (1 - share if config.kind == "linear"
+                       else 0.5 * (1 + math.cos(math.pi * share)))
     return peak * config.factor ** _reductions(dev_losses, config.patience)
 
 

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -10,7 +11,7 @@ import torch
 from asr.errors import AsrError
 from asr.features.cmvn import statistics, statistics_of
 from asr.features.store import Store
-from asr.model.bundle import BundleConfig, save_bundle
+from asr.model.bundle import BundleConfig, load_bundle, save_bundle
 from asr.model.inference import evenly
 from asr.model.network import Network
 from asr.progress import log
@@ -20,38 +21,83 @@ from asr.train.config import TrainConfig
 from asr.train.data import TrainingSet
 from asr.train.distributed import Processes
 from asr.train.evaluate import DevelopmentSet, Evaluation
+from asr.train.initial import start_from
 from asr.train.loop import Trainer
 from asr.train.memory import keep_freed_memory
 
 
+class Prepared(NamedTuple):
+    """All that a training needs."""
+
+    trainer: Trainer
+    overall: np.ndarray | None
+    """Statistics for global normalisation, shape (2, F)."""
+    initial: dict[str, Any]
+    """Where the first weights are from, if not random."""
+
+
 def train_model(folder: Path, training_store: Path, development_store: Path, config: TrainConfig,
-                resume: bool) -> Path:
+                resume: bool, initial: Path | None = None) -> Path:
     """Train in `folder` and write the averaged model to `folder`/bundle.
 
     Parameters
     ----------
     resume : bool
         Go on from a checkpoint if the folder has one; without it such a folder is refused.
+    initial : Path, optional
+        A bundle to start from instead of random weights. Its units are kept if they can spell the
+        training texts; see `asr.train.initial` for what else is taken.
 
     Raises
     ------
     AsrError
-        See `Store.open`, `TrainingSet` and `Trainer`.
+        See `Store.open`, `TrainingSet`, `start_from` and `Trainer`.
     """
     if (folder / "checkpoint.pt").exists() and not resume:
         raise AsrError(f"{folder}: holds a training already; go on with --resume, or choose "
                        "another folder")
-    keep_freed_memory()
     commit = _commit()  # now: a checkout may move on while it trains
-    training_data = Store.open(training_store)
+    trainer, overall, origin = prepare_training(folder, training_store, development_store, config,
+                                                initial)
+    if trainer.checkpoint.exists():
+        trainer.resume()
+    weights, result = trainer.run()
+    bundle = folder / "bundle"
+    if trainer.processes.first:
+        log(f"average of {config.average.of} epochs: dev loss {result.loss:.3f}  "
+            f"CER {100 * result.cer:.2f} %  WER {100 * result.wer:.2f} %")
+        provenance = _provenance(config, trainer.training, result, commit) | origin
+        save_bundle(bundle, BundleConfig(features=trainer.training.store.config,
+                                         model=config.model, units=config.units.kind,
+                                         normaliser=config.normaliser, provenance=provenance),
+                    trainer.units, weights, overall)
+    trainer.processes.close()
+    return bundle
+
+
+def prepare_training(folder: Path, training_store: Path, development_store: Path,
+                     config: TrainConfig, initial: Path | None) -> Prepared:
+    """Everything up to the first step, see `train_model`; nothing is written."""
+    keep_freed_memory()
+    start = None if initial is None else load_bundle(initial)
+    training_data = Store.open(training_store, None if start is None else start.config.features)
     development_data = Store.open(development_store, training_data.config)
     texts = training_data.texts(config.normaliser)
-    units = make_units(config.units, texts, normaliser(config.normaliser))
+    if (start is not None and start.config.units == config.units.kind
+            and all(start.units.spellable(text) == text for text in texts)):
+        units = start.units
+    else:
+        units = make_units(config.units, texts, normaliser(config.normaliser))
     features = training_data.config
-    overall = statistics(training_data.moments.sum(0)) if features.cmvn == "global" else None
+    overall = None
+    if features.cmvn == "global":
+        overall = start.training_statistics if start else statistics(training_data.moments.sum(0))
 
     torch.manual_seed(config.seed)  # initial weights; everything later is random by name
     network = Network(config.model, features.dimension, len(units))
+    origin = {}
+    if start is not None and initial is not None:
+        origin = {"initial": start_from(network, units, start, initial)}
     processes = Processes()
     training = TrainingSet(training_data, _statistics(training_data, overall), texts, units,
                            network, config.unfit)
@@ -60,25 +106,12 @@ def train_model(folder: Path, training_store: Path, development_store: Path, con
         development_data.texts(config.normaliser),
         evenly(len(development_data), config.dev_utterances))
     trainer = Trainer(folder, config, network, units, training, development, processes)
-    if (folder / "checkpoint.pt").exists():
-        trainer.resume()
     if processes.first:
         parameters = sum(p.numel() for p in network.parameters())
         log(f"{len(training.copies)} utterances, {len(units)} units, {parameters / 1e6:.2f} M "
             f"parameters, {str(trainer.dtype).removeprefix('torch.')} on {processes.device}"
             + (f", {processes.world} processes" if processes.world > 1 else ""))
-    weights, result = trainer.run()
-    bundle = folder / "bundle"
-    if processes.first:
-        log(f"average of {config.average.of} epochs: dev loss {result.loss:.3f}  "
-            f"CER {100 * result.cer:.2f} %  WER {100 * result.wer:.2f} %")
-        provenance = _provenance(config, training, result, commit)
-        save_bundle(bundle, BundleConfig(features=features, model=config.model,
-                                         units=config.units.kind, normaliser=config.normaliser,
-                                         provenance=provenance),
-                    units, weights, overall)
-    processes.close()
-    return bundle
+    return Prepared(trainer, overall, origin)
 
 
 def _statistics(store: Store, overall: np.ndarray | None) -> np.ndarray:

@@ -26,7 +26,7 @@ def utterances(lengths, seed=0):
     return frames, statistics
 
 
-@pytest.mark.parametrize("front_end", ["conv", "stack"])
+@pytest.mark.parametrize("front_end", ["conv2d", "conv1d", "stack"])
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
 @pytest.mark.parametrize("bidirectional", [True, False])
 @pytest.mark.parametrize("subsampling", [1, 2, 3, 4])
@@ -43,6 +43,32 @@ def test_an_utterance_gets_the_same_alone_and_in_any_batch(front_end, cell, bidi
         for i, posteriors in zip(chosen, together, strict=True):
             assert posteriors.shape == (-(-lengths[i] // subsampling), SYMBOLS)
             np.testing.assert_allclose(posteriors, alone[i], atol=1e-5)
+
+
+@pytest.mark.parametrize("settings", [
+    {"projection": 5}, {"residual": False}, {"norm": "rms", "front_end": "conv1d"},
+    {"norm": "none"}, {"projection": 5, "bidirectional": False, "cell": "gru"}])
+def test_variants_too_are_the_same_alone_and_in_a_batch(settings):
+    model = network(layers=3, **settings)
+    frames, statistics = utterances([23, 8])
+    together = log_posteriors(model, frames, statistics)
+    for f, s, posteriors in zip(frames, statistics, together, strict=True):
+        np.testing.assert_allclose(posteriors, log_posteriors(model, [f], s[None])[0], atol=1e-5)
+    plain = network(layers=3)
+    assert not np.allclose(log_posteriors(plain, frames, statistics)[0], together[0], atol=1e-3)
+
+
+def test_a_projected_layer_is_a_linear_map_of_both_directions():
+    torch.manual_seed(4)
+    layer = RecurrentLayer("lstm", 5, 6, bidirectional=True, projection=4)
+    plain = RecurrentLayer("lstm", 5, 6, bidirectional=True, norm="none")
+    plain.load_state_dict({name: tensor for name, tensor in layer.state_dict().items()
+                           if "rnn" in name})
+    x, turn = torch.randn(7, 2, 5), reversal(torch.tensor([7, 4]), 7)
+    projected = plain(x, turn) @ layer.projection.weight.T + layer.projection.bias
+    expected = (projected - projected.mean(2, keepdim=True)) / (
+        projected.var(2, correction=0, keepdim=True) + 1e-5).sqrt()
+    torch.testing.assert_close(layer(x, turn), expected)
 
 
 def test_what_lies_in_the_padding_does_not_matter():
@@ -141,6 +167,21 @@ def test_directions_side_by_side_are_those_one_after_the_other(cell, dtype, two_
         torch.testing.assert_close(two, one)
 
 
+def test_a_frozen_layer_side_by_side_passes_gradients_on(two_threads):
+    layer = RecurrentLayer("lstm", 5, 6, bidirectional=True)
+    turn = reversal(torch.tensor([9, 3]), 9)
+    x = torch.randn(9, 2, 5, requires_grad=True)
+    layer(x, turn).square().sum().backward()
+    expected, x.grad = x.grad, None
+    layer.zero_grad()
+    for parameter in layer.backward_rnn.parameters():
+        parameter.requires_grad_(False)
+    layer(x, turn).square().sum().backward()
+    torch.testing.assert_close(x.grad, expected)
+    assert layer.backward_rnn.weight_hh_l0.grad is None
+    assert layer.forward_rnn.weight_hh_l0.grad is not None
+
+
 def test_a_fault_in_one_direction_is_told(two_threads):
     layer = RecurrentLayer("lstm", 5, 6, bidirectional=True)
     with pytest.raises(RuntimeError, match="5"):
@@ -221,6 +262,8 @@ def test_dropout_masks_are_a_function_of_the_name():
     assert not masks[:, 50:, 1].any()
     for kept in (masks[:, :, 0], masks[:, :50, 1]):
         assert float(kept.float().mean()) == pytest.approx(0.75, abs=0.02)
+    narrow = dropout_masks(ModelConfig(projection=24), names, np.array([60, 50]))
+    assert narrow.shape == (3, 60, 2, 24)
     assert dropout_masks(ModelConfig(dropout=0), names, np.array([60, 50])) is None
 
 

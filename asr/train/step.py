@@ -1,0 +1,83 @@
+"""Gradients of a batch, in as many parts as fit into memory."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from asr.augment.spec_augment import apply_spans
+from asr.model.network import Network
+from asr.progress import log
+from asr.text.units import BLANK
+from asr.train.data import Batch
+
+
+class Gradients:
+    """Adds a batch's gradients to the network's parameters, which have none before.
+
+    A batch for which memory runs out is done in parts, one after the other: the gradient is a sum
+    over utterances, so it is the same. Larger ones are then parted at once.
+    """
+
+    def __init__(self, network: Network, device: torch.device, dtype: torch.dtype,
+                 scaler: torch.amp.GradScaler) -> None:
+        self.network = network
+        self.device = device
+        self.dtype = dtype
+        self.scaler = scaler
+        self.too_large = math.inf  # frames, padding included, of the smallest that did not fit
+
+    def add(self, batch: Batch) -> Tensor:
+        """Returns this process's part of the batch's loss, in nats; shape ().
+
+        Raises
+        ------
+        torch.OutOfMemoryError, RuntimeError
+            A single utterance does not fit; see `out_of_memory`.
+        """
+        if batch.frames is None:
+            return torch.zeros((), device=self.device)
+        size, longest = batch.frames.x.shape[:2]
+        parts = 1
+        while parts < size and math.ceil(size / parts) * longest >= self.too_large:
+            parts += 1
+        while True:
+            part = batch
+            try:
+                loss = torch.zeros((), device=self.device)
+                for part in batch.split(parts):
+                    loss += self._add(part)
+                return loss
+            except (MemoryError, RuntimeError) as error:
+                if not out_of_memory(error) or parts >= size:
+                    raise
+            # Outside of the handler: the exception holds what did not fit.
+            self.network.zero_grad(set_to_none=True)
+            if self.device.type == "cuda":
+                torch.cuda.empty_cache()
+            self.too_large = min(self.too_large, len(part.ids) * longest)
+            parts = min(2 * parts, size)
+            log(f"{size} utterances of up to {longest} frames do not fit into memory at once: "
+                f"done in {parts} parts (a smaller batch_seconds is faster)")
+
+    def _add(self, batch: Batch) -> Tensor:
+        assert batch.frames is not None
+        frames = batch.frames.to(self.device)
+        with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
+            x = self.network.normalise(frames.x, frames.lengths, frames.statistics)
+            x = apply_spans(x, batch.time_spans.to(self.device),
+                            batch.frequency_spans.to(self.device))
+            dropout = None if batch.dropout is None else batch.dropout.to(self.device)
+            posteriors = self.network.from_normalised(x, frames.lengths, dropout)
+        loss = F.ctc_loss(posteriors, batch.labels.to(self.device),
+                          self.network.output_lengths(frames.lengths),
+                          batch.label_lengths.to(self.device), BLANK, "sum")
+        self.scaler.scale(loss / batch.total_labels).backward()
+        return loss.detach()
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether that is what an exception says; on a CPU torch raises a plain RuntimeError."""
+    return (isinstance(error, torch.OutOfMemoryError | MemoryError)
+            or "can't allocate memory" in str(error) or "not enough memory" in str(error))

@@ -1,0 +1,90 @@
+import json
+
+import pytest
+import torch
+from dummies import TINY, write_speech
+
+from asr.config import load_config
+from asr.errors import AsrError
+from asr.features.config import FeatureConfig
+from asr.features.store import config_hash
+from asr.model.bundle import load_bundle
+from asr.train.config import TrainConfig
+from asr.train.stage import prepare_training, train_model
+
+
+def config(*overrides):
+    return load_config(TrainConfig, None, [*TINY, *overrides])
+
+
+@pytest.fixture(scope="module")
+def trained(stores, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("trained") / "model"
+    return train_model(folder, *stores, config("epochs=8", "batch_seconds=3", "model.dropout=0"),
+                       resume=False)
+
+
+def started(trained, stores, tmp_path, *overrides):
+    return prepare_training(tmp_path / "m", *stores, config(*overrides), trained)
+
+
+def test_with_the_same_units_it_is_the_same_network(trained, stores, tmp_path):
+    trainer, _, origin = started(trained, stores, tmp_path)
+    bundle = load_bundle(trained)
+    for name, tensor in trainer.network.state_dict().items():
+        assert torch.equal(tensor, bundle.network.state_dict()[name])
+    assert len(origin["initial"]["sha256"]) == 64
+
+
+def test_units_that_both_know_keep_their_rows(trained, stores, tmp_path, capsys):
+    texts = ["zinc tin", "tin"] * 4
+    new = write_speech(tmp_path / "new", 0, seed=3, texts=texts)
+    trainer, _, _ = started(trained, (new, new), tmp_path)
+    assert trainer.units.symbols == ["<blank>", "|", "c", "i", "n", "t", "z"]
+    bundle, head = load_bundle(trained), trainer.network.head
+    for row, symbol in enumerate(trainer.units.symbols):
+        if symbol in bundle.units.symbols:
+            old = bundle.units.symbols.index(symbol)
+            assert torch.equal(head.weight[row], bundle.network.head.weight[old])
+            assert torch.equal(head.bias[row], bundle.network.head.bias[old])
+    assert "5 of 7 units" in capsys.readouterr().err  # neither c nor z is in the digits
+
+
+def test_the_bundles_units_stay_where_they_spell_the_texts(trained, stores, tmp_path):
+    few = write_speech(tmp_path / "few", 0, seed=4, texts=["one", "two"] * 4)
+    trainer, _, _ = started(trained, (few, few), tmp_path)
+    assert trainer.units.symbols == load_bundle(trained).units.symbols
+
+
+def test_another_shape_takes_what_fits(trained, stores, tmp_path, capsys):
+    started(trained, stores, tmp_path, "model.layers=2", "seed=77")
+    said = capsys.readouterr().err
+    names = load_bundle(trained).network.state_dict()
+    assert f"{len(names) - 2} of " in said
+    with pytest.raises(AsrError, match="no part of that network has the shapes"):
+        started(trained, stores, tmp_path, "model.units=9", "model.channels=3",
+                "model.front_end=stack")
+
+
+def test_other_features_are_refused(trained, stores, tmp_path):
+    store = tmp_path / "store"
+    write_speech(store, 4, seed=1)
+    header = json.loads((store / "store.json").read_text())
+    header["config"]["cmvn"] = "none"
+    header["hash"] = config_hash(FeatureConfig(**header["config"]))
+    (store / "store.json").write_text(json.dumps(header))
+    with pytest.raises(AsrError, match="cmvn='none', not 'utterance'"):
+        started(trained, (store, store), tmp_path)
+
+
+def test_it_starts_where_the_other_has_ended_and_frozen_parts_stay(trained, stores, tmp_path):
+    settings = config("epochs=2", "learning_rate=1e-4", "rates={front_end: 0}", "model.dropout=0")
+    train_model(tmp_path / "m", *stores, settings, resume=False, initial=trained)
+    first = json.loads((tmp_path / "m" / "metrics.jsonl").read_text().splitlines()[0])
+    reached = load_bundle(trained).config.provenance["development"]
+    assert first["dev_loss"] == pytest.approx(reached["loss"], rel=0.1)
+    new = load_bundle(tmp_path / "m" / "bundle")
+    assert new.config.provenance["initial"]["bundle"] == str(trained)
+    old = load_bundle(trained).network.state_dict()
+    for name, tensor in new.network.state_dict().items():
+        assert torch.equal(tensor, old[name]) == name.startswith("front_end.")
