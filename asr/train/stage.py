@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from asr.config import save_config
 from asr.errors import AsrError
 from asr.features.cmvn import statistics, statistics_of
 from asr.features.store import Store
@@ -63,6 +64,7 @@ def train_model(folder: Path, training_store: Path, development_store: Path, con
     if (folder / "checkpoint.pt").exists():
         trainer.resume()
     if processes.first:
+        save_config(folder / "config.yaml", config)
         parameters = sum(p.numel() for p in network.parameters())
         log(f"{len(training.copies)} utterances, {len(units)} units, {parameters / 1e6:.2f} M "
             f"parameters, {str(trainer.dtype).removeprefix('torch.')} on {processes.device}"
