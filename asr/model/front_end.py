@@ -29,6 +29,11 @@ class ConvFrontEnd(nn.Module):
         self.outputs = channels * ((features + 3) // 4)
         self.norm = nn.LayerNorm(self.outputs)
 
+    @property
+    def reach(self) -> tuple[int, int]:
+        """Frames before and after frame t · `subsampling` that output frame t depends on."""
+        return 2 * self.subsampling, 2 * self.subsampling
+
     def output_lengths(self, lengths: Tensor) -> Tensor:
         """Frames that come out for `lengths` frames that go in."""
         return (lengths + self.subsampling - 1) // self.subsampling
@@ -48,6 +53,11 @@ class StackFrontEnd(nn.Module):
         super().__init__()
         self.subsampling = subsampling
         self.outputs = features * subsampling
+
+    @property
+    def reach(self) -> tuple[int, int]:
+        """Frames before and after frame t · `subsampling` that output frame t depends on."""
+        return 0, self.subsampling - 1
 
     def output_lengths(self, lengths: Tensor) -> Tensor:
         """Frames that come out for `lengths` frames that go in."""
