@@ -9,7 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from asr.errors import AsrError
-from asr.files import read_text
+from asr.files import atomic_write, read_text
 
 
 class Config(BaseModel):
@@ -48,6 +48,12 @@ def load_config(kind: type[C], path: Path | None = None, overrides: Sequence[str
             raise AsrError(f"{path}: expected `key: value` lines, found a {type(values).__name__}")
     apply_overrides(values, overrides)
     return parse_config(kind, values, str(path) if path else "configuration")
+
+
+def save_config(path: Path, config: Config) -> None:
+    """Write every value, defaults too, as a file that `load_config` reads."""
+    with atomic_write(path) as file:
+        yaml.safe_dump(config.model_dump(mode="json"), file, sort_keys=False)
 
 
 def apply_overrides(values: dict[str, Any], overrides: Sequence[str]) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field, ValidationError, model_validator
 
-from asr.config import Config, load_config, parse_config
+from asr.config import Config, load_config, parse_config, save_config
 from asr.errors import AsrError
 
 
@@ -113,3 +113,12 @@ def test_yaml_round_trip(seed, rate, name, layers):
     config = Settings(seed=seed, rate=rate, name=name, network=Network(layers=layers))
     text = yaml.safe_dump(config.model_dump())
     assert parse_config(Settings, yaml.safe_load(text), "test") == config
+
+
+@given(st.builds(Settings, network=st.builds(Network, layers=st.integers(1)),
+                 augment=st.none() | st.builds(Augment), rate=st.floats(-1e300, 1),
+                 name=st.text()))
+def test_what_is_saved_is_loaded_again(tmp_path_factory, settings):
+    path = tmp_path_factory.getbasetemp() / "saved.yaml"
+    save_config(path, settings)
+    assert load_config(Settings, path) == settings

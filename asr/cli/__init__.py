@@ -10,7 +10,7 @@ from asr import __version__
 from asr.errors import AsrError
 
 COMMANDS = ("prepare", "validate", "features", "train", "lm", "tune", "decode", "score",
-            "compare", "transcribe")
+            "compare", "transcribe", "info")
 
 
 class _LazyGroup(click.Group):

@@ -46,6 +46,11 @@ class FeatureConfig(Config):
         """Values in a frame."""
         return (self.mels if self.kind == "fbank" else self.ceps) * (1 + self.deltas)
 
+    @property
+    def reach(self) -> int:
+        """Windows on each side of its own that a frame's differences take in."""
+        return 2 * self.deltas
+
     def frames(self, samples: int) -> int:
         """Number of frames of a recording; only whole windows count (Kaldi's snip-edges)."""
         window = round(self.frame_length * self.sample_rate)

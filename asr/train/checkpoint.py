@@ -19,8 +19,13 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
         torch.save({"format": FORMAT, **state}, file)
 
 
-def load_checkpoint(path: Path) -> dict[str, Any]:
+def load_checkpoint(path: Path, mmap: bool = False) -> dict[str, Any]:
     """Read what `save_checkpoint` wrote; nothing in the file can run code.
+
+    Parameters
+    ----------
+    mmap : bool
+        Leave the tensors in the file until they are used: for a look at the rest.
 
     Raises
     ------
@@ -28,7 +33,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         The file is damaged, holds something else, or is of another format.
     """
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
         found = state["format"]
     except (RuntimeError, OSError, EOFError, KeyError, TypeError, pickle.UnpicklingError) as error:
         raise AsrError(f"{path}: damaged checkpoint ({str(error).splitlines()[0]}); remove it to "

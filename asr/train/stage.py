@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from asr.config import save_config
 from asr.errors import AsrError
 from asr.features.cmvn import statistics, statistics_of
 from asr.features.store import Store
@@ -61,6 +62,8 @@ def train_model(folder: Path, training_store: Path, development_store: Path, con
                                                 initial)
     if trainer.checkpoint.exists():
         trainer.resume()
+    if trainer.processes.first:
+        save_config(folder / "config.yaml", config)
     weights, result = trainer.run()
     bundle = folder / "bundle"
     if trainer.processes.first:

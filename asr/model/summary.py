@@ -1,0 +1,83 @@
+"""What a network costs, and how much of the audio its frames depend on."""
+
+from typing import NamedTuple
+
+from torch import nn
+
+from asr.features.config import FeatureConfig
+from asr.model.front_end import Conv1dFrontEnd, Conv2dFrontEnd
+from asr.model.network import Network
+
+
+class Part(NamedTuple):
+    """One part of a network."""
+
+    name: str
+    parameters: int
+    multiply_adds: int
+    """For each output frame."""
+
+
+class Reach(NamedTuple):
+    """Audio in seconds that an output frame depends on, besides the step that it stands for.
+
+    Output frame t stands for the audio from t to t + 1 steps, a step being
+    `frame_shift` · `subsampling`.
+    """
+
+    past: float
+    """Before that, by windows, differences and front end; the recurrent layers remember all."""
+    future: float
+    """After that, by the same."""
+    look_ahead: float | None
+    """After that, by all of the model; None where it is the whole utterance."""
+
+
+def parts(network: Network, features: int) -> list[Part]:
+    """Parameters and multiply-adds of front end, recurrent layers and head.
+
+    With F = `features`, C channels, s feature frames per output frame, U units, G = 4 gates of an
+    LSTM or 3 of a GRU, B = U (2 U in both directions), W = B or the projection's width P, and V
+    symbols, an output frame takes
+
+        conv2d        3 (2 s + 1) C ⌈F / 2⌉ + 9 C² ⌈F / 4⌉      D = C ⌈F / 4⌉ values come out
+        conv1d        (2 s + 1) F · 8 C + 3 (8 C)²              D = 8 C
+        stacking      none                                      D = s F
+        first layer   G U (D + U) for each direction, and B P
+        other layers  G U (W + U) for each direction, and B P
+        head          W V
+
+    that is, each weight once, and the convolutions' at every place along the frequencies. What
+    grows with a layer's width alone is not counted: biases, normalisation, cells, softmax.
+    Convolutions are counted as they are computed: with the padding at the edges.
+    """
+    modules: list[tuple[str, nn.Module]] = [
+        ("front end", network.front_end),
+        *((f"layer {index}", layer) for index, layer in enumerate(network.layers, start=1)),
+        ("head", network.head)]
+    return [Part(name, sum(p.numel() for p in module.parameters()),
+                 _multiply_adds(module, features)) for name, module in modules]
+
+
+def _multiply_adds(module: nn.Module, features: int) -> int:
+    if isinstance(module, Conv1dFrontEnd):
+        return module.first.weight.numel() + module.second.weight.numel()
+    if isinstance(module, Conv2dFrontEnd):
+        places = (features + 1) // 2, (features + 3) // 4
+        return (module.first.weight.numel() * places[0]
+                + module.second.weight.numel() * places[1])
+    return sum(p.numel() for p in module.parameters() if p.dim() == 2)
+
+
+def reach(network: Network, features: FeatureConfig) -> Reach:
+    """How far a network hears around the audio that an output frame stands for.
+
+    A model that normalises by the utterance or speaker needs the whole of it, as one that also
+    listens backwards does.
+    """
+    before, after = network.front_end.reach
+    future = ((after + features.reach - network.config.subsampling) * features.frame_shift
+              + features.frame_length)
+    at_end = network.config.bidirectional or features.cmvn in ("utterance", "speaker")
+    return Reach((before + features.reach) * features.frame_shift, future,
+                 None if at_end else future)
