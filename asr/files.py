@@ -93,6 +93,15 @@ def atomic_folder(path: Path, patterns: Collection[str]) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def remove_partial(folder: Path) -> None:
+    """Remove what processes that were killed left of their files in a folder and those below.
+
+    Only where no other process may be writing.
+    """
+    for path in folder.rglob(".*.partial"):
+        path.unlink(missing_ok=True)
+
+
 def read_text(path: Path) -> str:
     """Read a UTF-8 text file, with or without byte order mark.
 

@@ -12,6 +12,7 @@ from asr.config import save_config
 from asr.errors import AsrError
 from asr.features.cmvn import statistics, statistics_of
 from asr.features.store import Store
+from asr.files import remove_partial
 from asr.model.bundle import BundleConfig, load_bundle, save_bundle
 from asr.model.inference import evenly
 from asr.model.network import Network
@@ -63,6 +64,7 @@ def train_model(folder: Path, training_store: Path, development_store: Path, con
     if trainer.checkpoint.exists():
         trainer.resume()
     if trainer.processes.first:
+        remove_partial(folder)
         save_config(folder / "config.yaml", config)
     weights, result = trainer.run()
     bundle = folder / "bundle"
