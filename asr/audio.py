@@ -11,6 +11,7 @@ import soxr
 
 from asr.errors import AsrError
 
+SUFFIXES = (".flac", ".wav", ".mp3", ".opus", ".ogg", ".sph", ".raw")
 RAW_SAMPLE_RATE = 16_000  # headerless .raw files (AN4's): 16-bit, 16 kHz, mono
 _BLOCK = 1 << 18  # samples read at once: memory follows the data, not what the header claims
 

@@ -1,4 +1,7 @@
-"""SpecAugment (Park et al. 2019): stretches of time and bands of frequency set to the mean."""
+"""SpecAugment (Park et al. 2019): stretches of time and bands of frequency set to the mean.
+
+Park et al. 2019: https://arxiv.org/abs/1904.08779; 2020: https://arxiv.org/abs/1912.05533.
+"""
 
 import math
 from collections.abc import Sequence
@@ -13,14 +16,16 @@ from asr.randomness import generator
 
 
 class SpecAugmentConfig(Config):
-    """How much is masked; the number of time masks grows with the utterance (Park et al. 2020)."""
+    """How much of time and frequency is masked."""
 
     frequency_masks: int = Field(2, ge=0)
     """Bands masked in each utterance."""
     frequency_width: float = Field(0.25, ge=0, le=1)
     """Widest band, as a share of the feature values."""
     time_masks_per_second: float = Field(0.5, ge=0)
-    """Stretches masked per second of speech."""
+    """Stretches masked per second of speech: adaptive masking (Park et al. 2020)."""
+    time_masks: int | None = Field(None, ge=0)
+    """If given, so many stretches in every utterance instead, long or short (Park et al. 2019)."""
     time_width: float = Field(0.5, ge=0)
     """Longest stretch in seconds."""
     time_share: float = Field(0.1, ge=0, le=1)
@@ -49,7 +54,8 @@ def spec_augment_spans(config: SpecAugmentConfig, names: Sequence[tuple[int | st
         First and past-the-last frame of each time mask, and value of each frequency mask; unused
         places are empty spans.
     """
-    counts = [math.ceil(config.time_masks_per_second * length * frame_shift) for length in lengths]
+    counts = [math.ceil(config.time_masks_per_second * length * frame_shift)
+              if config.time_masks is None else config.time_masks for length in lengths]
     time = np.zeros((len(names), max(counts, default=0), 2), np.int64)
     frequency = np.zeros((len(names), config.frequency_masks, 2), np.int64)
     for row, (name, length, count) in enumerate(zip(names, lengths, counts, strict=True)):

@@ -1,7 +1,6 @@
 """Samples → frames, with Kaldi's definitions (compute-fbank-feats, compute-mfcc-feats)."""
 
 import numpy as np
-import soxr
 import torch
 
 from asr.errors import AsrError
@@ -81,17 +80,3 @@ def with_deltas(frames: np.ndarray, order: int, window: int = 2) -> np.ndarray:
         windows = np.lib.stride_tricks.sliding_window_view(padded, len(weights), axis=0)
         parts.append((windows @ weights).astype(frames.dtype))
     return np.concatenate(parts, axis=1)
-
-
-def change_speed(samples: np.ndarray, speed: float) -> np.ndarray:
-    """Play faster (> 1) or slower, pitch included (Ko et al. 2015, audio augmentation).
-
-    Parameters
-    ----------
-    samples : np.ndarray, shape = (n,), float32
-
-    Returns
-    -------
-    np.ndarray, shape = (about n / speed,), float32
-    """
-    return samples if speed == 1 else soxr.resample(samples, speed, 1.0)

@@ -1,31 +1,35 @@
 """The features stage: a manifest becomes a store."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from asr.audio import read_audio
+from asr.augment.config import AugmentConfig
+from asr.augment.copies import Copier
 from asr.errors import AsrError
 from asr.features.config import FeatureConfig
-from asr.features.extract import change_speed, extract
+from asr.features.extract import extract
 from asr.features.store import Entry, write_store
 from asr.manifest import Utterance, read_manifest
 from asr.parallel import ordered_map
 from asr.progress import track
 
 
-def make_store(manifest: Path, path: Path, config: FeatureConfig, speeds: Sequence[float],
+def make_store(manifest: Path, path: Path, config: FeatureConfig, augment: AugmentConfig,
                threads: int) -> None:
-    """Compute the features of every utterance, at every speed, and write them to `path`.
+    """Compute the features of every copy of every utterance and write them to `path`.
 
     Raises
     ------
     AsrError
-        An utterance's audio cannot be read; the message names the utterance. No store is left.
+        An utterance's audio cannot be read, which the message names, or there is no noise to add.
+        No store is left.
     """
     utterances = read_manifest(manifest)
+    copier = Copier(augment, utterances, config.sample_rate)
 
     def compute(utterance: Utterance) -> list[tuple[Entry, np.ndarray]]:
         try:
@@ -34,8 +38,8 @@ def make_store(manifest: Path, path: Path, config: FeatureConfig, speeds: Sequen
         except AsrError as error:
             raise AsrError(f"utterance {utterance.id}: {error}") from None
         return [(Entry(id=utterance.id, text=utterance.text, speaker=utterance.speaker,
-                       speed=speed), extract(change_speed(samples, speed), config))
-                for speed in speeds]
+                       speed=copy.speed, copy_number=copy.number), extract(copy.samples, config))
+                for copy in copier.copies(utterance.id, samples)]
 
     def items() -> Iterator[tuple[Entry, np.ndarray]]:
         computed = ordered_map(compute, utterances, threads)

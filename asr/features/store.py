@@ -3,7 +3,7 @@
 A store is a folder:
 
     store.json         format, configuration and its hash, counts; written last: the finished mark
-    utterances.jsonl   id, text, speaker, speed of each entry
+    utterances.jsonl   id, text, speaker, speed, copy number of each entry
     offsets.npy        (N + 1,) int64: entry i is frames[offsets[i] : offsets[i + 1]]
     moments.npy        (N, 3, F) float64: for mean and variance normalisation
     frames.f16         (total, F) float16, C order, no header
@@ -31,12 +31,14 @@ FILES = ("store.json", "utterances.jsonl", "offsets.npy", "moments.npy", "frames
 
 
 class Entry(BaseModel):
-    """One utterance of a store; a speed-perturbed copy has the id of its original."""
+    """One utterance of a store, or a copy of it, which has the same id."""
 
     id: str
     text: str
     speaker: str
     speed: float = 1.0
+    copy_number: int = 0
+    """0 is plain; augmented copies (`asr.augment.copies`) count from 1."""
 
 
 def config_hash(config: FeatureConfig) -> str:

@@ -5,14 +5,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from asr.audio import AudioInfo, audio_info
+from asr.audio import SUFFIXES, AudioInfo, audio_info
 from asr.errors import AsrError
 from asr.manifest import Utterance, write_records
 from asr.parallel import cores, ordered_map
 from asr.progress import log, track
 from asr.text.normalise import normaliser as find_normaliser
 
-SUFFIXES = (".flac", ".wav", ".mp3", ".opus", ".ogg", ".sph", ".raw")
 MAX_OVERSHOOT = 0.5  # seconds a segment may pass the file's end, as in Kaldi's extract-segments
 
 

@@ -137,7 +137,7 @@ def signed_rank(a: Score, b: Score) -> float:
     differences = differences[differences != 0]
     if not len(differences):
         return 1.0
-    from scipy.stats import wilcoxon  # type: ignore[import-untyped]
+    from scipy.stats import wilcoxon
 
     return float(wilcoxon(differences, zero_method="wilcox").pvalue)
 

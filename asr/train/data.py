@@ -59,7 +59,7 @@ class TrainingSet:
     Parameters
     ----------
     store : Store
-        Copies of an utterance at other speeds are alternatives: each epoch takes one of them.
+        Copies of an utterance are alternatives: each epoch takes one of them.
     statistics : np.ndarray, shape = (N, 2, F)
         Normalisation of each entry.
     unfit : str
@@ -106,8 +106,11 @@ class TrainingSet:
     def fingerprint(self) -> str:
         """16 hex digits that change with the data: a resumed training must find the same."""
         digest = hashlib.sha256(self.lengths.tobytes())
-        for entry, labels in zip(self.store.entries, self.labels, strict=True):
+        for entry, labels, moments in zip(self.store.entries, self.labels, self.store.moments,
+                                          strict=True):
             digest.update(repr((entry.id, entry.speed, labels)).encode())
+            if entry.copy_number:  # with other noise or seed, nothing but its frames differs
+                digest.update(moments.tobytes())
         return digest.hexdigest()[:16]
 
     def plan(self, seed: int, epoch: int, max_frames: int) -> list[list[int]]:

@@ -120,7 +120,8 @@ def prepare_training(folder: Path, training_store: Path, development_store: Path
 
 
 def _statistics(store: Store, overall: np.ndarray | None) -> np.ndarray:
-    speakers = [entry.speaker for entry in store.entries]
+    # Plain copies are normalised as if there were no augmented ones, which have other spectra.
+    speakers = [f"{entry.speaker} {entry.copy_number}" for entry in store.entries]
     return statistics_of(store.config.cmvn, store.moments, speakers, overall)
 
 

@@ -25,6 +25,19 @@ def test_spans_keep_the_limits_and_reach_them():
     assert bands.max() == 20 and (frequency <= 80).all() and (frequency >= 0).all()
 
 
+def test_a_fixed_number_of_time_masks_knows_no_length():
+    config = CONFIG.model_copy(update={"time_masks": 3})
+    lengths = np.array([200, 1000] * 100)
+    time, _ = spec_augment_spans(config, names(200), lengths, 80, 0.01)
+    assert time.shape == (200, 3, 2)
+    width = (time[..., 1] - time[..., 0]).numpy()
+    assert width[::2].max(axis=0).tolist() == [20, 20, 20]
+    assert (width[1::2].max(axis=0) >= 48).all()
+    none, _ = spec_augment_spans(CONFIG.model_copy(update={"time_masks": 0}), names(2),
+                                 lengths[:2], 80, 0.01)
+    assert none.shape == (2, 0, 2)
+
+
 def test_masks_are_a_function_of_the_name():
     lengths = np.array([300, 400, 500])
     together = spec_augment_spans(CONFIG, names(3), lengths, 80, 0.01)

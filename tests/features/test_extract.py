@@ -8,7 +8,7 @@ import pytest
 import scipy.fft
 
 from asr.features.config import FeatureConfig
-from asr.features.extract import change_speed, extract, with_deltas
+from asr.features.extract import extract, with_deltas
 
 RATE = 16_000
 
@@ -114,15 +114,6 @@ def test_dither_hides_digital_silence_and_leaves_speech():
     loud = (0.1 * random.standard_normal(RATE)).astype(np.float32)
     np.testing.assert_allclose(extract(loud, FeatureConfig()),
                                extract(loud, FeatureConfig(dither=0)), atol=0.05)
-
-
-def test_speed_changes_length_and_pitch():
-    tone = np.sin(2 * np.pi * 440 * np.arange(RATE) / RATE).astype(np.float32)
-    fast = change_speed(tone, 1.1)
-    assert len(fast) == pytest.approx(RATE / 1.1, abs=1)
-    spectrum = np.abs(np.fft.rfft(fast * np.hanning(len(fast))))
-    assert spectrum.argmax() * RATE / len(fast) == pytest.approx(484, abs=1.5)
-    assert change_speed(tone, 1.0) is tone
 
 
 def test_a_torchaudio_that_cannot_load_is_one_line(tmp_path):

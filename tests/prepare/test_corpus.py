@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from asr.audio import SUFFIXES
 from asr.errors import AsrError
 from asr.manifest import Utterance, read_manifest
-from asr.prepare.corpus import SUFFIXES, Entry, complete, find_audio, write_corpus
+from asr.prepare.corpus import Entry, complete, find_audio, write_corpus
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
