@@ -31,6 +31,8 @@ class Batch:
     ids: list[str]
     total_labels: int
     """Of the global batch."""
+    total_frames: int
+    """Of the global batch, without padding."""
     frames: FrameBatch | None
     """None where the batch has fewer utterances than there are processes."""
     labels: Tensor
@@ -125,7 +127,7 @@ class TrainingSet:
             config.dimension, config.frame_shift)
         labels = [self.labels[i] for i in own]
         return Batch(
-            ids, sum(len(self.labels[i]) for i in indexes),
+            ids, sum(len(self.labels[i]) for i in indexes), int(self.lengths[indexes].sum()),
             FrameBatch.of([self.store.frames(i) for i in own], self.statistics[own])
             if own else None,
             torch.tensor([label for row in labels for label in row], dtype=torch.long),
