@@ -11,8 +11,10 @@ B = TypeVar("B")
 
 
 def cores() -> int:
-    """Number of processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Number of processor cores that this process may use; of torchrun's, its share of them."""
+    allowed = (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity")
+               else os.cpu_count() or 1)
+    return max(1, allowed // int(os.environ.get("LOCAL_WORLD_SIZE", 1)))
 
 
 def ordered_map(function: Callable[[A], B], items: Iterable[A], threads: int) -> Iterator[B]:

@@ -1,5 +1,6 @@
 """Progress for people: a bar on a terminal, a plain line now and then elsewhere; to stderr."""
 
+import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -19,7 +20,8 @@ def log(message: str) -> None:
 
 def track(items: Iterable[T], description: str, total: int | None = None) -> Iterator[T]:
     """Pass `items` on and show how many (of `total`, if that is known) have gone by."""
-    if sys.stderr.isatty():
+    # Torchrun's processes share a terminal: bars would overwrite each other.
+    if sys.stderr.isatty() and int(os.environ.get("WORLD_SIZE", 1)) == 1:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
                    TimeRemainingColumn())
         with Progress(*columns, console=Console(stderr=True)) as progress:

@@ -3,7 +3,8 @@ from typing import Any
 
 import click
 
-from asr.cli.options import search_options, search_request
+from asr.cli.options import search_options, search_request, shard_option
+from asr.shards import Shard
 
 
 @click.command()
@@ -12,9 +13,11 @@ from asr.cli.options import search_options, search_request
 @click.argument("output", type=click.Path(path_type=Path))
 @search_options
 @click.option("--threads", type=click.IntRange(min=1), help="Default: all cores.")
-def decode(bundle: Path, store: Path, output: Path, threads: int | None, **search: Any) -> None:
+@shard_option
+def decode(bundle: Path, store: Path, output: Path, threads: int | None, shard: Shard,
+           **search: Any) -> None:
     """Decode the features in STORE with the model in BUNDLE into OUTPUT (JSON lines)."""
     from asr.decode.stage import decode_store
     from asr.parallel import cores
 
-    decode_store(bundle, store, output, search_request(**search), threads or cores())
+    decode_store(bundle, store, output, search_request(**search), threads or cores(), shard)

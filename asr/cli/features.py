@@ -2,6 +2,9 @@ from pathlib import Path
 
 import click
 
+from asr.cli.options import shard_option
+from asr.shards import Shard
+
 
 @click.command()
 @click.argument("manifest", type=click.Path(path_type=Path))
@@ -13,8 +16,10 @@ import click
 @click.option("--speeds", metavar="LIST",
               help="Set the file's `speeds`, or do with speeds alone, e.g. 0.9,1.0,1.1.")
 @click.option("--threads", type=click.IntRange(min=1), help="Default: all cores.")
+@shard_option
 def features(manifest: Path, store: Path, overrides: tuple[str, ...], config: Path | None,
-             augment: Path | None, speeds: str | None, threads: int | None) -> None:
+             augment: Path | None, speeds: str | None, threads: int | None,
+             shard: Shard) -> None:
     """Compute the features of MANIFEST into the folder STORE.
 
     Settings come from --config and KEY=VALUE, e.g. `kind=mfcc deltas=2`.
@@ -28,4 +33,4 @@ def features(manifest: Path, store: Path, overrides: tuple[str, ...], config: Pa
     copies = load_config(AugmentConfig, augment, [f"speeds=[{speeds}]"] if speeds is not None
                          else [])
     make_store(manifest, store, load_config(FeatureConfig, config, overrides), copies,
-               threads or cores())
+               threads or cores(), shard)

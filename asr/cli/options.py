@@ -7,11 +7,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from asr.errors import AsrError
+from asr.shards import this_shard
 from asr.text.normalise import NORMALISERS
 
 if TYPE_CHECKING:
     from asr.decode.settings import SearchRequest
     from asr.score.report import Report
+
+shard_option = click.option(
+    "--shard", metavar="I/N", callback=lambda context, option, value: this_shard(value),
+    help="Do part I of N of the work (docs/scaling.md). Under torchrun each process has a part.")
 
 
 def search_options(command: Callable) -> Callable:

@@ -3,7 +3,8 @@ from typing import Any
 
 import click
 
-from asr.cli.options import search_options, search_request
+from asr.cli.options import search_options, search_request, shard_option
+from asr.shards import Shard, under_torchrun
 
 
 @click.command()
@@ -16,16 +17,20 @@ from asr.cli.options import search_options, search_request
               help="Write DIR/<name>.<extension> for each file and format. Default: stdout, where "
                    "the text of several files has `path: ` before each line.")
 @search_options
+@shard_option
 @click.pass_context
 def transcribe(context: click.Context, audio: tuple[Path, ...], model: Path,
-               formats: tuple[str, ...], output: Path | None, **search: Any) -> None:
+               formats: tuple[str, ...], output: Path | None, shard: Shard,
+               **search: Any) -> None:
     """Write down what is said in AUDIO: any files that libsndfile reads.
 
     A file that cannot be read gets a line on stderr and the others are done; the exit code is 1
-    then, and 2 if none could be read.
+    then (0 under torchrun, which would end the other processes), and 2 if none could be read.
     """
     from asr.transcribe.stage import transcribe_files
     from asr.transcribe.writers import parse_formats
 
-    if transcribe_files(model, audio, parse_formats(formats), output, search_request(**search)):
+    failed = transcribe_files(model, audio, parse_formats(formats), output,
+                              search_request(**search), shard)
+    if failed and not under_torchrun():
         context.exit(1)

@@ -1,6 +1,7 @@
 """The decode stage: a model bundle and a store become hypotheses."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -13,19 +14,29 @@ from asr.decode.device_beam import device_beam_search
 from asr.decode.device_scorer import DeviceScorer, device_scorer
 from asr.decode.hypotheses import Search, decode_labellings, decode_posteriors
 from asr.decode.settings import SearchRequest, prepare_search
+from asr.features.store import FILES as STORE_FILES
 from asr.features.store import Store
+from asr.files import atomic_write, read_lines
 from asr.manifest import write_records
+from asr.model.bundle import FILES as BUNDLE_FILES
 from asr.model.bundle import load_bundle
-from asr.model.inference import by_length, store_batches, store_log_posteriors
+from asr.model.inference import (
+    batches_by_length,
+    inference_device,
+    store_batches,
+    store_log_posteriors,
+)
 from asr.progress import track
+from asr.shards import WHOLE, Shard, write_in_parts
 
 
 def decode_store(bundle_folder: Path, store_folder: Path, output: Path, request: SearchRequest,
-                 threads: int) -> None:
+                 threads: int, shard: Shard = WHOLE) -> None:
     """Decode every utterance of a store and write the hypotheses in the store's order.
 
     The network runs while threads search what it has already made; on a GPU the search runs there
-    too, if its scorer can, and threads do the rest.
+    too, if its scorer can, and threads do the rest. Shards take whole batches, so that the network
+    computes what it would for all: sums of other shapes are rounded otherwise.
 
     Raises
     ------
@@ -33,25 +44,47 @@ def decode_store(bundle_folder: Path, store_folder: Path, output: Path, request:
         The store was made with another configuration than the bundle's, or see
         `prepare_search`.
     """
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = inference_device()
     bundle = load_bundle(bundle_folder, str(device))
     search = prepare_search(bundle, request)
     store = Store.open(store_folder, bundle.config.features)
     statistics = bundle.statistics(store.moments, [entry.speaker for entry in store.entries])
-    order = by_length(store, range(len(store)))
-    ids = [store.entries[i].id for i in order]
     scorer = _scorer_on(device, search)
-    if scorer is None:
-        posteriors = store_log_posteriors(bundle.network, store, statistics, order)
-        decoded = decode_posteriors(ids, posteriors, bundle.units, bundle.frame_shift, search,
-                                    threads)
-    else:
-        batches = store_batches(bundle.network, store, statistics, order)
-        decoded = decode_labellings(ids, search_batches(batches, search.config, scorer),
-                                    bundle.units, bundle.frame_shift, search, threads)
-    found = dict(zip(order, track(decoded, f"decode {store_folder.name}", len(order)),
-                     strict=True))
-    write_records(output, (found[i] for i in range(len(store))))
+    batches = batches_by_length(store)
+
+    def write(path: Path) -> None:
+        order = list(chain.from_iterable(shard.share(batches)))
+        ids = [store.entries[i].id for i in order]
+        if scorer is None:
+            posteriors = store_log_posteriors(bundle.network, store, statistics, order)
+            decoded = decode_posteriors(ids, posteriors, bundle.units, bundle.frame_shift, search,
+                                        threads)
+        else:
+            tensors = store_batches(bundle.network, store, statistics, order)
+            decoded = decode_labellings(ids, search_batches(tensors, search.config, scorer),
+                                        bundle.units, bundle.frame_shift, search, threads)
+        found = dict(zip(order, track(decoded, f"decode {store_folder.name}", len(order)),
+                         strict=True))
+        write_records(path, (found[i] for i in sorted(order)))
+
+    def merge(parts: Sequence[Path]) -> None:
+        lines: dict[int, str] = {}
+        for number, part in enumerate(parts, start=1):
+            order = chain.from_iterable(Shard(number, len(parts)).share(batches))
+            lines.update(zip(sorted(order), read_lines(part), strict=True))
+        with atomic_write(output) as file:
+            for i in range(len(store)):
+                file.write(lines[i] + "\n")
+
+    write_in_parts(output, shard, _sources(bundle_folder, store_folder, request), write, merge)
+
+
+def _sources(bundle: Path, store: Path, request: SearchRequest) -> Iterator[str | Path]:
+    """What hypotheses depend on; of the features, their sums stand for them."""
+    yield repr((sorted(request.changes.items()), request.without_lm))
+    yield from (path for path in (request.lm, request.lstm) if path is not None)
+    yield from (path for name in BUNDLE_FILES if (path := bundle / name).exists())
+    yield from (store / name for name in STORE_FILES if name != "frames.f16")
 
 
 def _scorer_on(device: torch.device, search: Search) -> DeviceScorer | None:

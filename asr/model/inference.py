@@ -1,5 +1,6 @@
 """Log posteriors of many utterances, batched without a trace in the result."""
 
+import os
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -11,6 +12,16 @@ from asr.features.store import Store
 from asr.model.network import Network
 
 BATCH_FRAMES = 24_000  # feature frames at once: 4 minutes of speech
+
+
+def inference_device() -> torch.device:
+    """The GPU if there is one; torchrun's processes take the machine's GPUs in turn."""
+    if not torch.cuda.is_available():
+        return torch.device("cpu")
+    local = int(os.environ.get("LOCAL_RANK", 0))
+    device = torch.device("cuda", local % torch.cuda.device_count())
+    torch.cuda.set_device(device)  # or pinned memory would take some of the first GPU as well
+    return device
 
 
 def device_log_posteriors(network: Network, frames: Sequence[np.ndarray], statistics: np.ndarray
@@ -49,6 +60,15 @@ def log_posteriors(network: Network, frames: Sequence[np.ndarray], statistics: n
 def by_length(store: Store, indexes: Sequence[int]) -> list[int]:
     """Entries of a store from short to long, so that batches of them hold little padding."""
     return sorted(indexes, key=lambda i: (store.lengths[i], i))
+
+
+def batches_by_length(store: Store) -> list[list[int]]:
+    """All entries in the batches that `store_batches` makes of them by length.
+
+    Some of these one after the other are cut into the same batches again: each ends where the next
+    longer entry no longer fits, so a longer one does not either.
+    """
+    return list(cut_batches(by_length(store, range(len(store))), store.lengths, BATCH_FRAMES))
 
 
 def evenly(size: int, wanted: int) -> list[int]:

@@ -31,6 +31,8 @@ class Batch:
     ids: list[str]
     total_labels: int
     """Of the global batch."""
+    total_frames: int
+    """Of the global batch, without padding."""
     frames: FrameBatch | None
     """None where the batch has fewer utterances than there are processes."""
     labels: Tensor
@@ -46,7 +48,7 @@ class Batch:
             return [self]
         edges = [len(self.ids) * i // parts for i in range(parts + 1)]
         labels = self.labels.split(self.label_lengths.tolist())
-        return [Batch(self.ids[rows], self.total_labels, self.frames[rows],
+        return [Batch(self.ids[rows], self.total_labels, self.total_frames, self.frames[rows],
                       torch.cat(labels[rows]), self.label_lengths[rows], self.time_spans[rows],
                       self.frequency_spans[rows],
                       None if self.dropout is None else self.dropout[:, :, rows])
@@ -140,7 +142,7 @@ class TrainingSet:
             config.dimension, config.frame_shift)
         labels = [self.labels[i] for i in own]
         return Batch(
-            ids, sum(len(self.labels[i]) for i in indexes),
+            ids, sum(len(self.labels[i]) for i in indexes), int(self.lengths[indexes].sum()),
             FrameBatch.of([self.store.frames(i) for i in own], self.statistics[own])
             if own else None,
             torch.tensor([label for row in labels for label in row], dtype=torch.long),

@@ -1,11 +1,14 @@
 """Several processes under torchrun: the same sums as one process with the same global batch."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+
+from asr.errors import AsrError
 
 
 class Processes:
@@ -13,7 +16,7 @@ class Processes:
 
     Gradients are summed in one all-reduce after the backward pass. Every process takes part in
     every step, with nothing to add where the batch has no utterance for it, so uneven data cannot
-    hang.
+    hang. What is done together is an `AsrError` where another process has died meanwhile.
     """
 
     def __init__(self) -> None:
@@ -36,7 +39,8 @@ class Processes:
         """Sum each value over all processes."""
         total = torch.tensor(list(values), dtype=torch.float64, device=self.device)
         if self.world > 1:
-            dist.all_reduce(total)
+            with _together():
+                dist.all_reduce(total)
         return total.tolist()
 
     def sum_gradients(self, network: nn.Module, *extra: Tensor) -> list[Tensor]:
@@ -51,7 +55,8 @@ class Processes:
                 parameter.grad = torch.zeros_like(parameter)
             gradients.append(parameter.grad)
         flat = torch.cat([g.flatten() for g in gradients] + [e.reshape(1).float() for e in extra])
-        dist.all_reduce(flat)
+        with _together():
+            dist.all_reduce(flat)
         *summed, tail = flat.split([g.numel() for g in gradients] + [len(extra)])
         for gradient, part in zip(gradients, summed, strict=True):
             gradient.copy_(part.view_as(gradient))
@@ -60,7 +65,8 @@ class Processes:
     def wait(self) -> None:
         """Until every process is here."""
         if self.world > 1:
-            dist.barrier()
+            with _together():
+                dist.barrier()
 
     def close(self) -> None:
         """Leave the group, together.
@@ -72,3 +78,14 @@ class Processes:
         self.wait()
         if self.world > 1:
             dist.destroy_process_group()
+
+
+@contextmanager
+def _together() -> Iterator[None]:
+    """Name the loss of a process: gloo says it by a RuntimeError, NCCL by a kind of it."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise AsrError("another process of this training has died or cannot be reached; the same "
+                       "command with --resume goes on from the last checkpoint "
+                       f"({str(error).splitlines()[0]})") from None

@@ -146,19 +146,17 @@ class Trainer:
                     f"the batch of {', '.join(batch.ids[:5])}{' …' if len(batch.ids) > 5 else ''}; "
                     f"lower learning_rate or clip, and go on from {self.checkpoint} with --resume")
             self.running["loss"] += loss.item()
-            self.running["labels"] += float(batch.label_lengths.sum())
-            self.running["frames"] += 0.0 if batch.frames is None \
-                else float(batch.frames.lengths.sum())
+            self.running["labels"] += batch.total_labels
+            self.running["frames"] += batch.total_frames
         self.unchecked.clear()
 
     def _finish_epoch(self) -> None:
         result = evaluate(self.network, self.development, self.units, self.processes)
         running = self.running
-        labels, frames = self.processes.sum([running["labels"], running["frames"]])
-        hours = frames * self.training.store.config.frame_shift / 3600
+        hours = running["frames"] * self.training.store.config.frame_shift / 3600
         self.history.append({
             "epoch": self.epoch,
-            "train_loss": running["loss"] / labels,
+            "train_loss": running["loss"] / running["labels"],
             "dev_loss": result.loss, "dev_cer": result.cer, "dev_wer": result.wer,
             "learning_rate": self._learning_rate(self.epoch),
             "seconds": running["seconds"],

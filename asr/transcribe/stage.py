@@ -3,19 +3,19 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import torch
-
 from asr.decode.settings import SearchRequest, prepare_search
 from asr.errors import AsrError
 from asr.files import atomic_write, cannot_write
 from asr.model.bundle import load_bundle
+from asr.model.inference import inference_device
 from asr.progress import log, track
+from asr.shards import WHOLE, Shard
 from asr.transcribe.transcribe import Transcript, transcribe_file
 from asr.transcribe.writers import FORMATS
 
 
 def transcribe_files(bundle_folder: Path, paths: Sequence[Path], formats: Sequence[str],
-                     output: Path | None, request: SearchRequest) -> int:
+                     output: Path | None, request: SearchRequest, shard: Shard = WHOLE) -> int:
     """Transcribe files one after the other, each written as soon as it is done.
 
     Parameters
@@ -37,11 +37,17 @@ def transcribe_files(bundle_folder: Path, paths: Sequence[Path], formats: Sequen
         No file could be read, the bundle cannot be loaded, the output cannot be written, or it
         could not hold all transcripts apart.
     """
-    if output is None:
-        _check_stdout(formats, len(paths))
-    else:
+    if output is not None:
         _prepare(output, paths)
-    bundle = load_bundle(bundle_folder, "cuda" if torch.cuda.is_available() else "cpu")
+    elif shard.count > 1:
+        raise AsrError("--shard and torchrun need --output DIR: several processes cannot share "
+                       "stdout")
+    else:
+        _check_stdout(formats, len(paths))
+    paths = shard.share(paths)
+    if not paths:
+        return 0
+    bundle = load_bundle(bundle_folder, str(inference_device()))
     search = prepare_search(bundle, request)
     failed = 0
     # No bar beside transcripts on stdout: rich would take them over to its own stream.

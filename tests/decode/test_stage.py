@@ -1,9 +1,11 @@
-"""The stage with the search among threads and with the search on the network's device."""
+"""The stage with the search among threads, with the search on the network's device, in shards."""
 
 import numpy as np
 import pytest
 import torch
-from dummies import FEATURES, unigrams
+from dummies import FEATURES, unigrams, write_speech
+from hypothesis import given
+from hypothesis import strategies as st
 
 from asr.decode import stage
 from asr.decode.config import DecodeConfig
@@ -15,12 +17,14 @@ from asr.decode.settings import SearchRequest
 from asr.decode.stage import decode_store, search_batches
 from asr.decode.word_lm import word_scorer
 from asr.errors import AsrError
+from asr.features.batch import cut_batches
 from asr.lm.binary import save_lm
 from asr.manifest import Hypothesis, read_records
 from asr.model import inference
 from asr.model.bundle import BundleConfig, save_bundle
 from asr.model.config import ModelConfig
 from asr.model.network import Network
+from asr.shards import Shard
 from asr.text.units import CharacterUnits
 
 UNITS = CharacterUnits.from_texts(["abcdefghijklmnopqrstuvwxyz "])
@@ -81,3 +85,79 @@ def test_what_are_no_posteriors_is_named():
     found = search_batches([[rows, wrong]], config, device_scorer(NO_SCORER, CPU))
     with pytest.raises(AsrError, match="utterance v: frame 3"):
         list(decode_labellings(["u", "v"], found, UNITS, 0.03, Search(config), 1))
+
+
+@pytest.mark.parametrize("count", [2, 3, 20])
+def test_shards_give_the_bytes_of_the_whole(bundle, stores, tmp_path, monkeypatch, count):
+    """A store with two copies of each id; with 20 shards some have no batch."""
+    seen = []
+
+    def noted(network, frames, statistics):
+        seen.append([len(f) for f in frames])
+        return posteriors(network, frames, statistics)
+    posteriors = inference.device_log_posteriors
+    monkeypatch.setattr(inference, "device_log_posteriors", noted)
+    monkeypatch.setattr(inference, "BATCH_FRAMES", 900)
+    request = SearchRequest({"beam": 4, "nbest": 2})
+    decode_store(bundle, stores[0], tmp_path / "whole.jsonl", request, 2)
+    batches = sorted(seen)
+    seen.clear()
+    for number in reversed(range(1, count + 1)):
+        assert not (tmp_path / "out.jsonl").exists()
+        decode_store(bundle, stores[0], tmp_path / "out.jsonl", request, 2, Shard(number, count))
+    assert sorted(seen) == batches
+    assert 3 < len(batches) < 20
+    assert (tmp_path / "out.jsonl").read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bundle", "out.jsonl",
+                                                                "whole.jsonl"]
+
+
+@given(st.lists(st.integers(0, 50), max_size=60), st.integers(1, 200), st.integers(1, 7))
+def test_the_batches_of_a_shard_are_cut_again_as_they_were(lengths, most, count):
+    lengths = np.sort(np.array(lengths, int))
+    batches = list(cut_batches(range(len(lengths)), lengths, most))
+    for number in range(1, count + 1):
+        share = Shard(number, count).share(batches)
+        assert list(cut_batches([i for batch in share for i in batch], lengths, most)) == share
+
+
+def test_a_rerun_decodes_only_what_is_missing(bundle, stores, tmp_path, monkeypatch):
+    monkeypatch.setattr(inference, "BATCH_FRAMES", 400)
+    request = SearchRequest({"search": "greedy"})
+
+    def decode(*shard):
+        decode_store(bundle, stores[1], tmp_path / "out.jsonl", request, 1, *shard)
+    decode(Shard(1, 2))
+    monkeypatch.setattr(stage, "decode_posteriors", None)
+    decode(Shard(1, 2))
+    with pytest.raises(TypeError):
+        decode(Shard(2, 2))
+    monkeypatch.undo()
+    monkeypatch.setattr(inference, "BATCH_FRAMES", 400)
+    decode(Shard(2, 2))
+    found = (tmp_path / "out.jsonl").read_bytes()
+    decode()
+    assert found == (tmp_path / "out.jsonl").read_bytes()
+
+
+def test_parts_of_other_settings_features_or_weights_are_not_merged(bundle, stores, tmp_path):
+    output = tmp_path / "out.jsonl"
+    greedy, one, two = (SearchRequest(changes) for changes in (
+        {"search": "greedy"}, {"beam": 1}, {"beam": 2}))
+    save_lm(tmp_path / "a.lm", unigrams("|", *"abcdefghij"))
+    scored = SearchRequest({"beam": 2}, tmp_path / "a.lm")
+    other = write_speech(tmp_path / "other", 3, seed=9)
+    decode_store(bundle, stores[1], output, two, 1, Shard(1, 2))
+    for request in (greedy, one, scored, two._replace(without_lm=True)):
+        decode_store(bundle, stores[1], output, request, 1, Shard(2, 2))
+    decode_store(bundle, other, output, two, 1, Shard(2, 2))
+    save_lm(tmp_path / "a.lm", unigrams("|", *"abcdefghijk"))
+    decode_store(bundle, stores[1], output, scored, 1, Shard(1, 2))
+    weights = bundle / "model.safetensors"
+    before = weights.read_bytes()
+    weights.write_bytes(before[:-4] + b"\0\0\0\0")
+    decode_store(bundle, stores[1], output, two, 1, Shard(2, 2))
+    assert not output.exists()
+    weights.write_bytes(before)
+    decode_store(bundle, stores[1], output, two, 1, Shard(2, 2))
+    assert len(read_records(output, Hypothesis)) == 11

@@ -171,6 +171,48 @@ def test_torchrun_gives_the_loss_curve_of_one_process(stores, tmp_path):
             assert b["dev_loss"] == pytest.approx(a["dev_loss"], rel=1e-2)
 
 
+MORTAL = """
+import os, signal, sys
+from asr.cli import main
+from asr.train.distributed import Processes
+
+def die_at_the_seventh(*arguments, steps=[]):
+    steps.append(1)
+    if len(steps) == 7 and os.environ["RANK"] == "1":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return sum_gradients(*arguments)
+
+sum_gradients = Processes.sum_gradients
+Processes.sum_gradients = die_at_the_seventh
+main()
+"""
+
+
+@pytest.mark.slow
+def test_a_process_that_dies_ends_the_job_and_it_resumes_to_the_same_bits(stores, tmp_path):
+    (tmp_path / "mortal.py").write_text(MORTAL)
+
+    def torchrun(name, *program, more=()):
+        launch = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", *program)
+        return subprocess.run(
+            command(tmp_path / name, stores, "epochs=2", "checkpoint_minutes=1e-9", *more,
+                    launch=launch),
+            capture_output=True, text=True, timeout=300, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    done = torchrun("killed", str(tmp_path / "mortal.py"))
+    assert done.returncode != 0
+    said = [line for line in done.stderr.splitlines() if "asr: error" in line]
+    assert len(said) == 1
+    assert "another process of this training has died" in said[0] and "--resume" in said[0]
+    assert "sum_gradients" not in done.stderr  # torchrun's own traceback is the only one
+    assert (tmp_path / "killed" / "checkpoint.pt").exists()
+    assert not (tmp_path / "killed" / "bundle").exists()
+    for name, more in (("killed", ["--resume"]), ("undisturbed", [])):
+        done = torchrun(name, "-m", "asr", more=more)
+        assert done.returncode == 0, done.stderr
+    assert metrics(tmp_path / "killed") == metrics(tmp_path / "undisturbed")
+    assert weights(tmp_path / "killed") == weights(tmp_path / "undisturbed")
+
+
 def test_bfloat16_loses_nothing(stores, tmp_path):
     final = []
     for precision in ("float32", "bfloat16"):

@@ -5,6 +5,7 @@ from level_bundle import silence
 
 from asr.decode.settings import SearchRequest
 from asr.errors import AsrError
+from asr.shards import WHOLE, Shard
 from asr.transcribe import stage
 
 GREEDY = SearchRequest({"search": "greedy"})
@@ -15,8 +16,8 @@ def run(bundle, monkeypatch, tmp_path):
     """Call the stage with the bundle of levels."""
     monkeypatch.setattr(stage, "load_bundle", lambda path, device: bundle)
 
-    def call(paths, formats=("text",), output=None):
-        return stage.transcribe_files(tmp_path, paths, formats, output, GREEDY)
+    def call(paths, formats=("text",), output=None, shard=WHOLE):
+        return stage.transcribe_files(tmp_path, paths, formats, output, GREEDY, shard)
     return call
 
 
@@ -123,3 +124,23 @@ def test_a_full_disk_ends_the_run(run, spoken, tmp_path, monkeypatch):
     monkeypatch.setattr(stage, "atomic_write", full)
     with pytest.raises(AsrError, match=r"cannot write .*one\.txt"):
         run(spoken, output=tmp_path / "out")
+
+
+def test_every_file_is_transcribed_by_one_shard(run, spoken, tmp_path):
+    """The third has nothing to do, which is no fault."""
+    written = []
+    for number in (1, 2, 3):
+        assert run(spoken, output=tmp_path / str(number), shard=Shard(number, 3)) == 0
+        written.append([path.name for path in (tmp_path / str(number)).iterdir()])
+    assert written == [["one.txt"], ["two.txt"], []]
+
+
+def test_a_shard_needs_an_output(run, spoken):
+    with pytest.raises(AsrError, match="need --output DIR"):
+        run(spoken, shard=Shard(1, 2))
+
+
+def test_one_name_in_different_shards_is_refused(run, tmp_path):
+    with pytest.raises(AsrError, match="would both be written as"):
+        run([tmp_path / "a/x.wav", tmp_path / "b/x.wav"], output=tmp_path / "out",
+            shard=Shard(1, 2))
