@@ -2,7 +2,7 @@
 
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from asr.augment.spec_augment import apply_spans
-from asr.errors import AsrError
+from asr.errors import Untrainable
 from asr.model.network import Network
 from asr.progress import log
 from asr.text.units import BLANK, Units
@@ -42,13 +42,14 @@ class Trainer:
 
     def __init__(self, folder: Path, config: TrainConfig, network: Network,
                  units: Units, training: TrainingSet, development: DevelopmentSet,
-                 processes: Processes) -> None:
+                 processes: Processes, on_epoch: Callable[[Record], None] | None = None) -> None:
         self.folder = folder
         self.config = config
         self.units = units
         self.training = training
         self.development = development
         self.processes = processes
+        self.on_epoch = on_epoch
         self.network = network.to(processes.device)
         self.dtype = training_dtype(config.precision, processes.device)
         self.max_frames = round(config.batch_seconds / training.store.config.frame_shift)
@@ -157,7 +158,7 @@ class Trainer:
         for batch, loss, norm in self.unchecked:
             finite = torch.isfinite(loss) and (self.scaler.is_enabled() or torch.isfinite(norm))
             if not finite:
-                raise AsrError(
+                raise Untrainable(
                     f"epoch {self.epoch}: loss {loss.item():g}, gradient norm {norm.item():g} in "
                     f"the batch of {', '.join(batch.ids[:5])}{' …' if len(batch.ids) > 5 else ''}; "
                     f"lower learning_rate or clip, and go on from {self.checkpoint} with --resume")
@@ -184,6 +185,8 @@ class Trainer:
         if self.processes.first:
             save_weights(self._weights(self.epoch), self.network.state_dict())
             report(self.folder, self.history)
+        if self.on_epoch is not None:
+            self.on_epoch(self.history[-1])
         self.epoch, self.position = self.epoch + 1, 0
         self.running = dict.fromkeys(self.running, 0.0)
         self._save()
@@ -221,7 +224,7 @@ class Trainer:
             if not isinstance(error, torch.OutOfMemoryError | MemoryError) \
                     and "memory" not in str(error):
                 raise
-            raise AsrError(
+            raise Untrainable(
                 f"the largest batch ({len(indexes)} utterances, up to "
                 f"{self.training.lengths[indexes].max()} frames) does not fit into memory; lower "
                 f"batch_seconds ({self.config.batch_seconds:g})") from None

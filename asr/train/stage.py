@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from asr.train.distributed import Processes
 from asr.train.evaluate import DevelopmentSet, Evaluation
 from asr.train.loop import Trainer
 from asr.train.memory import keep_freed_memory
+from asr.train.metrics import Record
 
 
 def train_model(folder: Path, training_store: Path, development_store: Path, config: TrainConfig,
@@ -38,13 +40,26 @@ def train_model(folder: Path, training_store: Path, development_store: Path, con
     AsrError
         See `Store.open`, `TrainingSet` and `Trainer`.
     """
+    training_data = Store.open(training_store)
+    train(folder, training_data, Store.open(development_store, training_data.config), config,
+          resume)
+    return folder / "bundle"
+
+
+def train(folder: Path, training_data: Store, development_data: Store, config: TrainConfig,
+          resume: bool, on_epoch: Callable[[Record], None] | None = None) -> Evaluation:
+    """As `train_model`, with opened stores; returns what the averaged model reaches.
+
+    Parameters
+    ----------
+    on_epoch : callable, optional
+        Is given each epoch's record; what it raises ends the training.
+    """
     if (folder / "checkpoint.pt").exists() and not resume:
         raise AsrError(f"{folder}: holds a training already; go on with --resume, or choose "
                        "another folder")
     keep_freed_memory()
     commit = _commit()  # now: a checkout may move on while it trains
-    training_data = Store.open(training_store)
-    development_data = Store.open(development_store, training_data.config)
     texts = training_data.texts(config.normaliser)
     units = make_units(config.units, texts, normaliser(config.normaliser))
     features = training_data.config
@@ -59,7 +74,8 @@ def train_model(folder: Path, training_store: Path, development_store: Path, con
         development_data, _statistics(development_data, overall),
         development_data.texts(config.normaliser),
         evenly(len(development_data), config.dev_utterances))
-    trainer = Trainer(folder, config, network, units, training, development, processes)
+    trainer = Trainer(folder, config, network, units, training, development, processes,
+                      on_epoch)
     if (folder / "checkpoint.pt").exists():
         trainer.resume()
     if processes.first:
@@ -78,7 +94,7 @@ def train_model(folder: Path, training_store: Path, development_store: Path, con
                                          provenance=provenance),
                     units, weights, overall)
     processes.close()
-    return bundle
+    return result
 
 
 def _statistics(store: Store, overall: np.ndarray | None) -> np.ndarray:
