@@ -87,11 +87,16 @@ def _override(values: dict[str, Any], override: str) -> None:
         value = yaml.safe_load(text)
     except yaml.YAMLError:
         value = text
+    set_key(values, key, value)
+
+
+def set_key(values: dict[str, Any], key: str, value: Any) -> None:
+    """Enter a value at a dotted key into a mapping in place."""
     *parents, last = key.split(".")
     for parent in parents:
         values = values.setdefault(parent, {})
         if not isinstance(values, dict):
-            raise AsrError(f"`{override}`: `{parent}` is a value, not a section")
+            raise AsrError(f"`{key}`: `{parent}` is a value, not a section")
     values[last] = value
 
 

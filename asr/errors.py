@@ -8,3 +8,7 @@ class AsrError(Exception):
     The command line prints it to stderr and leaves with exit code 2; any other
     exception is a bug and keeps its traceback.
     """
+
+
+class Untrainable(AsrError):
+    """Settings that cannot be trained with on these data; a search goes on with others."""

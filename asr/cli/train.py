@@ -26,12 +26,10 @@ def train(folder: Path, overrides: tuple[str, ...], training: Path, development:
     """
     from asr.config import load_config
     from asr.train.config import TrainConfig
-    from asr.train.rehearsal import rehearse
-    from asr.train.stage import prepare_training, train_model
+    from asr.train.stage import rehearse_training, train_model
 
     settings = load_config(TrainConfig, config, overrides)
     if dry_run:
-        click.echo(rehearse(prepare_training(folder, training, development, settings,
-                                             initial).trainer), nl=False)
+        click.echo(rehearse_training(training, development, settings, initial), nl=False)
     else:
         click.echo(train_model(folder, training, development, settings, resume, initial))

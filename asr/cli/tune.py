@@ -34,3 +34,34 @@ def decode(bundle: Path, store: Path, lm: Path | None, lstm: Path | None,
 
     tune_decoding(bundle, store, lm, lstm, output or bundle.parent / "tune", trials, utterances,
                   threads or cores())
+
+
+@tune.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("overrides", nargs=-1, metavar="[KEY=VALUE]...")
+@click.option("--train", "training", type=click.Path(path_type=Path), required=True,
+              help="Feature store to learn from.")
+@click.option("--dev", "development", type=click.Path(path_type=Path),
+              help="Feature store to measure on; left out where the search has folds.")
+@click.option("--config", type=click.Path(path_type=Path),
+              help="YAML file of training settings that are not looked for.")
+@click.option("--search", type=click.Path(path_type=Path), required=True,
+              help="YAML file: which settings to look for, where and how.")
+@click.option("--trials", type=click.IntRange(min=1),
+              help="Over all processes and calls. Default: 30; of a grid all.")
+def train(folder: Path, overrides: tuple[str, ...], training: Path, development: Path | None,
+          config: Path | None, search: Path, trials: int | None) -> None:
+    """Find the training settings with the lowest word error rate.
+
+    Every trial is a training in FOLDER; FOLDER/best.yaml is the best configuration, for asr train
+    --config. The same command goes on after an interruption, and several of it at a time share
+    the trials. docs/training.md says what to look for. Needs optuna.
+    """
+    from asr.config import load_config
+    from asr.train.config import TrainConfig
+    from asr.tune.config import SearchConfig
+    from asr.tune.train import tune_training
+
+    click.echo(tune_training(folder, training, development,
+                             load_config(TrainConfig, config, overrides),
+                             load_config(SearchConfig, search), trials), nl=False)

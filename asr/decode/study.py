@@ -10,9 +10,9 @@ import numpy as np
 from asr.decode.config import DecodeConfig
 from asr.decode.material import Material
 from asr.decode.settings import LmSearch
-from asr.errors import AsrError
-from asr.files import atomic_write, cannot_write, sha256
+from asr.files import atomic_write, sha256
 from asr.progress import log, track
+from asr.study import open_study
 
 if TYPE_CHECKING:
     import optuna
@@ -73,23 +73,12 @@ def _open_study(folder: Path, files: Sequence[Path], ids: Sequence[str], start: 
     """The study of these files, utterances and other settings: only such trials compare."""
     import optuna
 
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "study.db").open("ab").close()
-    except OSError as error:
-        raise cannot_write(folder / "study.db", error) from error
     # Nor does it matter what is chosen after the weights, or follows from files and utterances.
     other = {*RANGES, "rescore_weight", "label_priors", "calibration"}
     fixed = start.model_dump_json(exclude=other)
     digest = hashlib.sha256("\n".join([*map(sha256, files), fixed, *ids]).encode())
-    try:
-        return optuna.create_study(storage=f"sqlite:///{folder.resolve() / 'study.db'}",
-                                   study_name=digest.hexdigest()[:16], load_if_exists=True,
-                                   sampler=optuna.samplers.TPESampler(seed=0))
-    except Exception as error:  # whatever SQLAlchemy makes of a file that is no database
-        raise AsrError(f"{folder / 'study.db'}: not a study ({str(error).splitlines()[0]}); delete "
-                       "it or choose another folder") from None
+    return open_study(folder / "study.db", digest.hexdigest()[:16],
+                      optuna.samplers.TPESampler(seed=0))
 
 
 def _plot(study: "optuna.Study", path: Path) -> None:

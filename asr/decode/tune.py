@@ -1,6 +1,5 @@
 """Choose the weights and the width of a beam search on a development set."""
 
-import importlib.util
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from asr.errors import AsrError
 from asr.lm.binary import lm_bytes, load_lm
 from asr.model.bundle import load_bundle, set_decoding
 from asr.progress import log, track
+from asr.study import require_optuna
 
 _SHARES = [round(0.1 * i, 1) for i in range(11)]
 _WIDTHS = (4, 8, 16, 32, 64, 128)
@@ -45,8 +45,7 @@ def tune_decoding(bundle_folder: Path, store_folder: Path, lm: Path | None, lstm
     AsrError
         optuna is not there, or see `load_bundle`, `Store.open`, `load_lm`, `lm_search`.
     """
-    if importlib.util.find_spec("optuna") is None:
-        raise AsrError("tuning needs optuna: pip install 'asr[tune]'")
+    require_optuna()
     bundle = load_bundle(bundle_folder)
     path = lm or bundle.lm
     if path is None:

@@ -11,9 +11,8 @@ A store is a folder:
 
 import hashlib
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -77,8 +76,8 @@ class Store:
     Attributes
     ----------
     entries : list of N Entry
-    lengths : np.ndarray, shape = (N,), int64
-        Frames of each entry.
+    starts, lengths : np.ndarray, shape = (N,), int64
+        First frame of each entry in the file, and its number of frames.
     moments : np.ndarray, shape = (N, 3, F), float64
         See `asr.features.cmvn.moments`.
     """
@@ -86,7 +85,8 @@ class Store:
     path: Path
     config: FeatureConfig
     entries: list[Entry]
-    offsets: np.ndarray
+    starts: np.ndarray
+    lengths: np.ndarray
     moments: np.ndarray
     _frames: np.ndarray
 
@@ -126,18 +126,24 @@ class Store:
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise AsrError(f"{path}: damaged feature store ({error}); make it anew with "
                            "`asr features`") from None
-        if expected is not None:
-            _check(path, config, expected)
         frames = (np.memmap(path / "frames.f16", "<f2", "r", shape=shape) if shape[0]
                   else np.zeros(shape, np.float16))
-        return cls(path, config, entries, offsets, sums, frames)
+        store = cls(path, config, entries, offsets[:-1], np.diff(offsets), sums, frames)
+        if expected is not None:
+            store.check(expected)
+        return store
+
+    def check(self, expected: FeatureConfig) -> None:
+        """Raise an `AsrError` that names what differs if it was made with another configuration."""
+        changed = [f"{name}={getattr(self.config, name)!r}, not {getattr(expected, name)!r}"
+                   for name in FeatureConfig.model_fields
+                   if getattr(self.config, name) != getattr(expected, name)]
+        if changed:
+            raise AsrError(f"{self.path}: made with {'; '.join(changed)}; make it anew with "
+                           "`asr features`")
 
     def __len__(self) -> int:
         return len(self.entries)
-
-    @cached_property
-    def lengths(self) -> np.ndarray:
-        return np.diff(self.offsets)
 
     def texts(self, name: str) -> list[str]:
         """The transcripts after the normaliser of that name."""
@@ -146,12 +152,10 @@ class Store:
 
     def frames(self, index: int) -> np.ndarray:
         """Frames of entry `index`, shape (T, F), float16; a view into the mapped file."""
-        return self._frames[self.offsets[index]:self.offsets[index + 1]]
+        return self._frames[self.starts[index]:self.starts[index] + self.lengths[index]]
 
-
-def _check(path: Path, found: FeatureConfig, expected: FeatureConfig) -> None:
-    changed = [f"{name}={getattr(found, name)!r}, not {getattr(expected, name)!r}"
-               for name in FeatureConfig.model_fields
-               if getattr(found, name) != getattr(expected, name)]
-    if changed:
-        raise AsrError(f"{path}: made with {'; '.join(changed)}; make it anew with `asr features`")
+    def subset(self, indexes: Sequence[int]) -> "Store":
+        """A store of some of the entries, with the same mapped file."""
+        return replace(self, entries=[self.entries[i] for i in indexes],
+                       starts=self.starts[indexes], lengths=self.lengths[indexes],
+                       moments=self.moments[indexes])

@@ -9,7 +9,7 @@ from types import ModuleType
 
 import numpy as np
 
-from asr.errors import AsrError
+from asr.errors import AsrError, Untrainable
 from asr.files import atomic_write
 from asr.text.units import BEGINNING, BLANK, INSIDE, text_of
 
@@ -58,8 +58,8 @@ class BpeUnits:
         learn = _sentencepiece().SentencePieceTrainer.train
         least = len(set().union(*map(set, counts))) + 2  # and blank and space
         if size < least:
-            raise AsrError(f"{size} BPE units are fewer than the {least} that blank, space and "
-                           "single characters need")
+            raise Untrainable(f"{size} BPE units are fewer than the {least} that blank, space "
+                              "and single characters need")
         model = io.BytesIO()
         learn(
             sentence_iterator=(f"{word}\t{count}" for word, count in sorted(counts.items())),

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from asr.augment.spec_augment import SpecAugmentConfig, spec_augment_spans
-from asr.errors import AsrError
+from asr.errors import AsrError, Untrainable
 from asr.features.batch import FrameBatch, cut_batches
 from asr.features.store import Store
 from asr.model.config import ModelConfig
@@ -102,7 +102,7 @@ class TrainingSet:
         message = (f"{self.store.path}: {len(rows)} of {len(self.store)} entries unfit for CTC "
                    f"({first})")
         if unfit == "refuse":
-            raise AsrError(f"{message}; mend them, or train with unfit=drop")
+            raise Untrainable(f"{message}; mend them, or train with unfit=drop")
         log(f"{message}: dropped")
 
     def fingerprint(self) -> str:

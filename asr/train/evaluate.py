@@ -37,6 +37,8 @@ class Evaluation:
     cer: float
     """Character error rate: total errors over total reference characters, spaces included."""
     wer: float
+    words: float
+    """Reference words."""
 
 
 def evaluate(network: Network, data: DevelopmentSet, units: Units,
@@ -60,7 +62,7 @@ def evaluate(network: Network, data: DevelopmentSet, units: Units,
     loss, labels, wrong, characters, wrong_words, words = processes.sum([loss, labels, *errors])
     if not words:
         raise AsrError(f"{data.store.path}: no text to measure an error rate on")
-    return Evaluation(loss / max(labels, 1), wrong / characters, wrong_words / words)
+    return Evaluation(loss / max(labels, 1), wrong / characters, wrong_words / words, words)
 
 
 def _errors(reference: str, hypothesis: str) -> np.ndarray:

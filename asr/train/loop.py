@@ -2,13 +2,13 @@
 
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from asr.errors import AsrError
+from asr.errors import Untrainable
 from asr.model.network import Network
 from asr.progress import log
 from asr.text.units import Units
@@ -49,6 +49,7 @@ class Trainer:
         self.training = training
         self.development = development
         self.processes = processes
+        self.on_epoch: Callable[[Record], None] = lambda record: None
         self.network = network.to(processes.device)
         self.dtype = training_dtype(config.precision, processes.device)
         self.max_frames = round(config.batch_seconds / training.store.config.frame_shift)
@@ -141,7 +142,7 @@ class Trainer:
         for batch, loss, norm in self.unchecked:
             finite = torch.isfinite(loss) and (self.scaler.is_enabled() or torch.isfinite(norm))
             if not finite:
-                raise AsrError(
+                raise Untrainable(
                     f"epoch {self.epoch}: loss {loss.item():g}, gradient norm {norm.item():g} in "
                     f"the batch of {', '.join(batch.ids[:5])}{' …' if len(batch.ids) > 5 else ''}; "
                     f"lower learning_rate or clip, and go on from {self.checkpoint} with --resume")
@@ -166,6 +167,7 @@ class Trainer:
         if self.processes.first:
             save_weights(self._weights(self.epoch), self.network.state_dict())
             report(self.folder, self.history)
+        self.on_epoch(self.history[-1])
         self.epoch, self.position = self.epoch + 1, 0
         self.running = dict.fromkeys(self.running, 0.0)
         self._save()
@@ -226,9 +228,9 @@ class Trainer:
         except (MemoryError, RuntimeError) as error:
             if not out_of_memory(error):
                 raise
-            raise AsrError(f"the longest utterance ({self.training.lengths[indexes].max()} frames) "
-                           "does not fit into memory; leave it out or take a smaller "
-                           "network") from None
+            raise Untrainable(
+                f"the longest utterance ({self.training.lengths[indexes].max()} frames) does not "
+                "fit into memory; leave it out or take a smaller network") from None
         self.network.zero_grad(set_to_none=True)
         return indexes
 

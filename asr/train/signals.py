@@ -5,7 +5,10 @@ from types import FrameType
 
 
 class StopSignals:
-    """Within `with`, the first SIGINT or SIGTERM is noted; a second one does not wait."""
+    """Within `with`, the first SIGINT or SIGTERM is noted; a second one does not wait.
+
+    Of two such blocks, one within the other, both note it.
+    """
 
     def __init__(self) -> None:
         self.caught: int | None = None
@@ -19,6 +22,9 @@ class StopSignals:
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
+            outer = getattr(handler, "__self__", None)
+            if number == self.caught and isinstance(outer, StopSignals):
+                outer.caught = number
 
     def _note(self, number: int, _: FrameType | None) -> None:
         self.caught = number

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,6 +27,8 @@ from asr.train.evaluate import DevelopmentSet, Evaluation
 from asr.train.initial import start_from
 from asr.train.loop import Trainer
 from asr.train.memory import keep_freed_memory
+from asr.train.metrics import Record
+from asr.train.rehearsal import rehearse
 
 
 class Prepared(NamedTuple):
@@ -55,45 +58,73 @@ def train_model(folder: Path, training_store: Path, development_store: Path, con
     AsrError
         See `Store.open`, `TrainingSet`, `start_from` and `Trainer`.
     """
+    train(folder, *_open(training_store, development_store), config, resume, initial)
+    return folder / "bundle"
+
+
+def rehearse_training(training_store: Path, development_store: Path, config: TrainConfig,
+                      initial: Path | None = None) -> str:
+    """What `train_model` would take, see `asr.train.rehearsal`; nothing is written."""
+    prepared = prepare_training(Path(), *_open(training_store, development_store), config, initial)
+    return rehearse(prepared.trainer)
+
+
+def train(folder: Path, training_data: Store, development_data: Store, config: TrainConfig,
+          resume: bool, initial: Path | None = None,
+          on_epoch: Callable[[Record], None] | None = None) -> Evaluation:
+    """As `train_model`, with opened stores; returns what the averaged model reaches.
+
+    Parameters
+    ----------
+    on_epoch : callable, optional
+        Is given each epoch's record; what it raises ends the training.
+    """
     if (folder / "checkpoint.pt").exists() and not resume:
         raise AsrError(f"{folder}: holds a training already; go on with --resume, or choose "
                        "another folder")
     commit = _commit()  # now: a checkout may move on while it trains
-    trainer, overall, origin = prepare_training(folder, training_store, development_store, config,
+    trainer, overall, origin = prepare_training(folder, training_data, development_data, config,
                                                 initial)
+    if on_epoch is not None:
+        trainer.on_epoch = on_epoch
     if trainer.checkpoint.exists():
         trainer.resume()
     if trainer.processes.first:
         remove_partial(folder)
         save_config(folder / "config.yaml", config)
     weights, result = trainer.run()
-    bundle = folder / "bundle"
     if trainer.processes.first:
         log(f"average of {config.average.of} epochs: dev loss {result.loss:.3f}  "
             f"CER {100 * result.cer:.2f} %  WER {100 * result.wer:.2f} %")
         provenance = _provenance(config, trainer.training, result, commit) | origin
-        save_bundle(bundle, BundleConfig(features=trainer.training.store.config,
-                                         model=config.model, units=config.units.kind,
-                                         normaliser=config.normaliser, provenance=provenance),
+        save_bundle(folder / "bundle",
+                    BundleConfig(features=training_data.config, model=config.model,
+                                 units=config.units.kind, normaliser=config.normaliser,
+                                 provenance=provenance),
                     trainer.units, weights, overall)
     trainer.processes.close()
-    return bundle
+    return result
 
 
-def prepare_training(folder: Path, training_store: Path, development_store: Path,
+def _open(training: Path, development: Path) -> tuple[Store, Store]:
+    training_data = Store.open(training)
+    return training_data, Store.open(development, training_data.config)
+
+
+def prepare_training(folder: Path, training_data: Store, development_data: Store,
                      config: TrainConfig, initial: Path | None) -> Prepared:
-    """Everything up to the first step, see `train_model`; nothing is written."""
+    """Everything up to the first step."""
     keep_freed_memory()
-    start = None if initial is None else load_bundle(initial)
-    training_data = Store.open(training_store, None if start is None else start.config.features)
-    development_data = Store.open(development_store, training_data.config)
+    features = training_data.config
     texts = training_data.texts(config.normaliser)
+    start = None if initial is None else load_bundle(initial)
+    if start is not None:
+        training_data.check(start.config.features)
     if (start is not None and start.config.units == config.units.kind
             and all(start.units.spellable(text) == text for text in texts)):
         units = start.units
     else:
         units = make_units(config.units, texts, normaliser(config.normaliser))
-    features = training_data.config
     overall = None
     if features.cmvn == "global":
         overall = start.training_statistics if start else statistics(training_data.moments.sum(0))

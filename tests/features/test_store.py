@@ -86,3 +86,15 @@ def test_a_fault_in_the_middle_leaves_nothing(tmp_path):
     with pytest.raises(AsrError, match="no more"):
         write_store(tmp_path / "store", CONFIG, faulty())
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_subset_is_a_store_of_those_entries(path):
+    store = Store.open(path)
+    some = store.subset([2, 0])
+    assert some.entries == [store.entries[2], store.entries[0]]
+    assert some.lengths.tolist() == [7, 5]
+    for index, original in enumerate([2, 0]):
+        np.testing.assert_array_equal(some.frames(index), store.frames(original))
+        np.testing.assert_array_equal(some.moments[index], store.moments[original])
+    assert np.shares_memory(some.frames(0), store.frames(2))
+    assert some.subset([1]).entries == [store.entries[0]]

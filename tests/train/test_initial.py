@@ -7,7 +7,7 @@ from dummies import TINY, write_speech
 from asr.config import load_config
 from asr.errors import AsrError
 from asr.features.config import FeatureConfig
-from asr.features.store import config_hash
+from asr.features.store import Store, config_hash
 from asr.model.bundle import load_bundle
 from asr.train.config import TrainConfig
 from asr.train.stage import prepare_training, train_model
@@ -25,7 +25,7 @@ def trained(stores, tmp_path_factory):
 
 
 def started(trained, stores, tmp_path, *overrides):
-    return prepare_training(tmp_path / "m", *stores, config(*overrides), trained)
+    return prepare_training(tmp_path / "m", *map(Store.open, stores), config(*overrides), trained)
 
 
 def test_with_the_same_units_it_is_the_same_network(trained, stores, tmp_path):

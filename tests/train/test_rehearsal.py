@@ -4,6 +4,7 @@ import pytest
 from dummies import TINY
 
 from asr.config import load_config
+from asr.features.store import Store
 from asr.train.config import TrainConfig
 from asr.train.rehearsal import rehearse
 from asr.train.stage import prepare_training
@@ -11,8 +12,8 @@ from asr.train.stage import prepare_training
 
 @pytest.fixture
 def trainer(stores, tmp_path):
-    return prepare_training(tmp_path / "m", *stores, load_config(TrainConfig, None, [*TINY]),
-                            None).trainer
+    return prepare_training(tmp_path / "m", *map(Store.open, stores),
+                            load_config(TrainConfig, None, [*TINY]), None).trainer
 
 
 def numbers(text, name):

@@ -21,7 +21,7 @@ from asr.manifest import Hypothesis, read_records
 from asr.model.bundle import load_bundle
 from asr.score.align import score_utterances
 from asr.train.config import TrainConfig
-from asr.train.stage import train_model
+from asr.train.stage import train, train_model
 
 THREADS = torch.get_num_threads()
 
@@ -220,6 +220,22 @@ def test_bfloat16_loses_nothing(stores, tmp_path):
                     resume=False)
         final.append(metrics(tmp_path / precision)[-1]["train_loss"])
     assert final[1] == pytest.approx(final[0], rel=0.15)
+
+
+def test_a_callback_gets_each_record_and_may_end_the_training(uninterrupted, stores, tmp_path):
+    seen = []
+
+    def on_epoch(record):
+        seen.append(record["epoch"])
+        if len(seen) == 2:
+            raise InterruptedError
+    opened = [Store.open(store) for store in stores]
+    with pytest.raises(InterruptedError):
+        train(tmp_path / "m", *opened, config("epochs=4"), resume=False, on_epoch=on_epoch)
+    result = train(tmp_path / "m", *opened, config("epochs=4"), resume=True, on_epoch=on_epoch)
+    assert seen == [1, 2, 2, 3, 4]
+    assert weights(tmp_path / "m") == weights(uninterrupted)
+    assert result.words == sum(len(entry.text.split()) for entry in opened[1].entries)
 
 
 def test_a_finished_training_is_not_overwritten(uninterrupted, stores):
