@@ -56,6 +56,10 @@ class TrainConfig(Config):
     """Longest gradient of the loss per label; a longer one is shortened to it."""
     schedule: ScheduleConfig = ScheduleConfig()
     spec_augment: SpecAugmentConfig = SpecAugmentConfig()
+    consistency: float = Field(0.0, ge=0)
+    """Each utterance is heard twice, with other masks and dropout, and the two posteriors are drawn
+    to each other with this weight beside the mean CTC loss (CR-CTC, Yao et al. 2024, who take 0.2);
+    0 hears it once. `batch_seconds` counts it once."""
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """Of the products in training; `auto` is bfloat16 where the machine has the units for it.
     Development is always measured in float32."""

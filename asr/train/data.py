@@ -38,7 +38,10 @@ class Batch:
     labels: Tensor
     """All utterances' labels one after the other, int64."""
     label_lengths: Tensor
+    views: int
+    """How often each utterance is heard, masked otherwise each time."""
     time_spans: Tensor
+    """Of the utterances of the first view, then of the next; so with the others below."""
     frequency_spans: Tensor
     dropout: Tensor | None
 
@@ -48,10 +51,14 @@ class Batch:
             return [self]
         edges = [len(self.ids) * i // parts for i in range(parts + 1)]
         labels = self.labels.split(self.label_lengths.tolist())
+        by_view = (self.views, len(self.ids))
+        time, frequency = (spans.unflatten(0, by_view)
+                           for spans in (self.time_spans, self.frequency_spans))
+        dropout = None if self.dropout is None else self.dropout.unflatten(2, by_view)
         return [Batch(self.ids[rows], self.total_labels, self.total_frames, self.frames[rows],
-                      torch.cat(labels[rows]), self.label_lengths[rows], self.time_spans[rows],
-                      self.frequency_spans[rows],
-                      None if self.dropout is None else self.dropout[:, :, rows])
+                      torch.cat(labels[rows]), self.label_lengths[rows], self.views,
+                      time[:, rows].flatten(0, 1), frequency[:, rows].flatten(0, 1),
+                      None if dropout is None else dropout[:, :, :, rows].flatten(2, 3))
                 for rows in map(slice, edges, edges[1:])]
 
 
@@ -132,14 +139,15 @@ class TrainingSet:
         return next(cut_batches(longest, self.lengths, max_frames))
 
     def batch(self, indexes: Sequence[int], seed: int, epoch: int, spec_augment: SpecAugmentConfig,
-              model: ModelConfig, rank: int, world: int) -> Batch:
+              model: ModelConfig, views: int, rank: int, world: int) -> Batch:
         """Assemble process `rank`'s part of a batch."""
         own = indexes[rank::world]
         ids = [self.store.entries[i].id for i in own]
         config = self.store.config
+        heard = [(epoch, id, view) for view in range(views) for id in ids]
         time_spans, frequency_spans = spec_augment_spans(
-            spec_augment, [(seed, "mask", epoch, id) for id in ids], self.lengths[own],
-            config.dimension, config.frame_shift)
+            spec_augment, [(seed, "mask", *name) for name in heard],
+            np.tile(self.lengths[own], views), config.dimension, config.frame_shift)
         labels = [self.labels[i] for i in own]
         return Batch(
             ids, sum(len(self.labels[i]) for i in indexes), int(self.lengths[indexes].sum()),
@@ -147,9 +155,9 @@ class TrainingSet:
             if own else None,
             torch.tensor([label for row in labels for label in row], dtype=torch.long),
             torch.tensor([len(row) for row in labels], dtype=torch.long),
-            time_spans, frequency_spans,
-            dropout_masks(model, [(seed, "dropout", epoch, id) for id in ids],
-                          self.output_lengths[own]) if own else None)
+            views, time_spans, frequency_spans,
+            dropout_masks(model, [(seed, "dropout", *name) for name in heard],
+                          np.tile(self.output_lengths[own], views)) if own else None)
 
 
 class Prefetched:

@@ -56,7 +56,8 @@ class Trainer:
         self.optimisers = make_optimisers(self.network, config)
         self.scaler = torch.amp.GradScaler(processes.device.type,
                                            enabled=self.dtype == torch.float16)
-        self.gradients = Gradients(self.network, processes.device, self.dtype, self.scaler)
+        self.gradients = Gradients(self.network, processes.device, self.dtype, self.scaler,
+                                   config.consistency)
         self.epoch = 1
         self.position = 0  # batches of this epoch that are done
         self.running = {"loss": 0.0, "labels": 0.0, "frames": 0.0, "seconds": 0.0, "waited": 0.0}
@@ -111,7 +112,8 @@ class Trainer:
         config = self.config
         for indexes in plan:
             yield self.training.batch(indexes, config.seed, self.epoch, config.spec_augment,
-                                      config.model, self.processes.rank, self.processes.world)
+                                      config.model, 2 if config.consistency else 1,
+                                      self.processes.rank, self.processes.world)
 
     def _learning_rate(self, progress: float) -> float:
         return learning_rate(self.config.learning_rate, self.config.schedule, progress,

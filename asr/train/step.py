@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from asr.augment.spec_augment import apply_spans
+from asr.model.front_end import frame_mask
 from asr.model.network import Network
 from asr.progress import log
 from asr.text.units import BLANK
@@ -18,18 +19,24 @@ class Gradients:
 
     A batch for which memory runs out is done in parts, one after the other: the gradient is a sum
     over utterances, so it is the same. Larger ones are then parted at once.
+
+    Parameters
+    ----------
+    consistency : float
+        Weight of `consistency`, for batches of two views.
     """
 
     def __init__(self, network: Network, device: torch.device, dtype: torch.dtype,
-                 scaler: torch.amp.GradScaler) -> None:
+                 scaler: torch.amp.GradScaler, consistency: float) -> None:
         self.network = network
         self.device = device
         self.dtype = dtype
         self.scaler = scaler
+        self.consistency = consistency
         self.too_large = math.inf  # frames, padding included, of the smallest that did not fit
 
     def add(self, batch: Batch) -> Tensor:
-        """Returns this process's part of the batch's loss, in nats; shape ().
+        """Returns this process's part of the batch's CTC loss, in nats; shape ().
 
         Raises
         ------
@@ -66,15 +73,44 @@ class Gradients:
         frames = batch.frames.to(self.device)
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
             x = self.network.normalise(frames.x, frames.lengths, frames.statistics)
-            x = apply_spans(x, batch.time_spans.to(self.device),
+            lengths = frames.lengths.repeat(batch.views)
+            x = apply_spans(x.repeat(batch.views, 1, 1), batch.time_spans.to(self.device),
                             batch.frequency_spans.to(self.device))
             dropout = None if batch.dropout is None else batch.dropout.to(self.device)
-            posteriors = self.network.from_normalised(x, frames.lengths, dropout)
-        loss = F.ctc_loss(posteriors, batch.labels.to(self.device),
-                          self.network.output_lengths(frames.lengths),
-                          batch.label_lengths.to(self.device), BLANK, "sum")
+            posteriors = self.network.from_normalised(x, lengths, dropout)
+        output_lengths = self.network.output_lengths(lengths)
+        ctc = F.ctc_loss(posteriors, batch.labels.to(self.device).repeat(batch.views),
+                         output_lengths, batch.label_lengths.to(self.device).repeat(batch.views),
+                         BLANK, "sum") / batch.views
+        loss = ctc
+        if batch.views == 2:
+            loss = ctc + self.consistency * consistency(posteriors, output_lengths)
         self.scaler.scale(loss / batch.total_labels).backward()
-        return loss.detach()
+        return ctc.detach()
+
+
+def consistency(posteriors: Tensor, lengths: Tensor) -> Tensor:
+    """How far apart two views of the same utterances are: CR-CTC, Yao et al. 2024, section 3.2.
+
+    ½ Σ_t D(b_t ‖ a_t) + D(a_t ‖ b_t) with the Kullback-Leibler divergence D, whose first argument
+    is taken as given: each view learns from the other.
+
+    Parameters
+    ----------
+    posteriors : Tensor, shape = (T', 2 N, V)
+        Natural logarithms; the N utterances of one view, then those of the other.
+    lengths : Tensor, shape = (2 N,)
+        Frames of each.
+
+    Returns
+    -------
+    Tensor, shape = ()
+        Nats, summed over the frames of all utterances.
+    """
+    one, other = posteriors.detach().chunk(2, dim=1)
+    divergence = F.kl_div(posteriors, torch.cat([other, one], dim=1), reduction="none",
+                          log_target=True).sum(2)
+    return 0.5 * (divergence * frame_mask(lengths, len(posteriors)).T).sum()
 
 
 def out_of_memory(error: BaseException) -> bool:

@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 import torch
 
-from asr.augment.spec_augment import SpecAugmentConfig
+from asr.augment.spec_augment import SpecAugmentConfig, apply_spans
 from asr.features.store import Store
 from asr.model.config import ModelConfig
 from asr.model.network import Network
 from asr.text.units import CharacterUnits
 from asr.train.data import TrainingSet
-from asr.train.step import Gradients, out_of_memory
+from asr.train.step import Gradients, consistency, out_of_memory
 
 MODEL = ModelConfig(layers=1, units=8, channels=2, dropout=0.3)
 
@@ -26,31 +26,90 @@ def training(stores):
 
 @pytest.fixture
 def batch(training):
-    return training[0].batch(list(range(0, 14, 2)), 0, 1, SpecAugmentConfig(), MODEL, 0, 1)
+    return training[0].batch(list(range(0, 14, 2)), 0, 1, SpecAugmentConfig(), MODEL, 1, 0, 1)
 
 
 def gradients_of(network):
     return [parameter.grad.clone() for parameter in network.parameters()]
 
 
-def adding(network):
+def adding(network, weight=0.0):
     return Gradients(network, torch.device("cpu"), torch.float32,
-                     torch.amp.GradScaler("cpu", enabled=False))
+                     torch.amp.GradScaler("cpu", enabled=False), weight)
 
 
 @pytest.mark.parametrize("parts", [2, 3, 7])
-def test_the_parts_of_a_batch_have_its_gradient_together(training, batch, parts):
-    _, network = training
-    whole = adding(network).add(batch)
+@pytest.mark.parametrize("views", [1, 2])
+def test_the_parts_of_a_batch_have_its_gradient_together(training, parts, views):
+    data, network = training
+    batch = data.batch(list(range(0, 14, 2)), 0, 1, SpecAugmentConfig(), MODEL, views, 0, 1)
+    whole = adding(network, 0.3).add(batch)
     expected = gradients_of(network)
     network.zero_grad()
     pieces = batch.split(parts)
     assert [id for piece in pieces for id in piece.ids] == batch.ids
     assert len(pieces) == parts
-    loss = sum(adding(network).add(piece) for piece in pieces)
+    loss = sum(adding(network, 0.3).add(piece) for piece in pieces)
     torch.testing.assert_close(loss, whole)
     for found, gradient in zip(gradients_of(network), expected, strict=True):
         torch.testing.assert_close(found, gradient, rtol=1e-4, atol=1e-6)
+
+
+def test_two_views_that_are_alike_are_one(training):
+    """Without masks and dropout there is nothing to differ in."""
+    data, network = training
+    nothing = SpecAugmentConfig(frequency_masks=0, time_masks_per_second=0)
+    still = MODEL.model_copy(update={"dropout": 0.0})
+    network.config = still
+    found = []
+    for views in (1, 2):
+        loss = adding(network, 5.0).add(data.batch([0, 2, 4], 0, 1, nothing, still, views, 0, 1))
+        found.append([loss, *gradients_of(network)])
+        network.zero_grad()
+    for one, two in zip(*found, strict=True):
+        torch.testing.assert_close(two, one, rtol=1e-4, atol=1e-5)
+
+
+def test_two_views_are_masked_otherwise_and_drawn_to_each_other(training):
+    data, network = training
+    batch = data.batch([0, 2, 4, 6], 0, 1, SpecAugmentConfig(), MODEL, 2, 0, 1)
+    single = data.batch([0, 2, 4, 6], 0, 1, SpecAugmentConfig(), MODEL, 1, 0, 1)
+    assert torch.equal(batch.frequency_spans[:4], single.frequency_spans)
+    assert not torch.equal(batch.frequency_spans[:4], batch.frequency_spans[4:])
+    assert torch.equal(batch.dropout[:, :, :4], single.dropout)
+    assert not torch.equal(batch.dropout[:, :, :4], batch.dropout[:, :, 4:])
+    optimiser = torch.optim.Adam(network.parameters(), lr=1e-2)
+    apart = []
+    for _ in range(20):
+        adder = adding(network, 50.0)
+        with torch.no_grad():
+            x = network.normalise(batch.frames.x, batch.frames.lengths, batch.frames.statistics)
+            lengths = batch.frames.lengths.repeat(2)
+            x = apply_spans(x.repeat(2, 1, 1), batch.time_spans, batch.frequency_spans)
+            posteriors = network.from_normalised(x, lengths, batch.dropout)
+            apart.append(float(consistency(posteriors, network.output_lengths(lengths))))
+        network.zero_grad()
+        adder.add(batch)
+        optimiser.step()
+    assert apart[-1] < 0.5 * apart[0]
+
+
+def test_consistency_by_its_formula():
+    random = np.random.default_rng(0)
+    posteriors = torch.tensor(random.standard_normal((5, 4, 3))).log_softmax(2).requires_grad_()
+    lengths = torch.tensor([5, 3, 5, 3])
+    p = posteriors.detach().exp().numpy()
+    expected = 0.0
+    for a, b, length in ((0, 2, 5), (1, 3, 3)):
+        for t in range(length):
+            for first, second in ((a, b), (b, a)):
+                expected += 0.5 * (p[t, first] * np.log(p[t, first] / p[t, second])).sum()
+    found = consistency(posteriors, lengths)
+    assert found.item() == pytest.approx(expected)
+    found.backward()  # of D(b ‖ a) with b as given: -b / 2 with respect to log a
+    expected_gradient = -0.5 * np.concatenate([p[:, 2:], p[:, :2]], axis=1)
+    expected_gradient[3:, [1, 3]] = 0
+    np.testing.assert_allclose(posteriors.grad.numpy(), expected_gradient, atol=1e-12)
 
 
 def with_room_for(network, utterances, monkeypatch, error):
