@@ -277,11 +277,11 @@ def test_workers_share_a_search_that_ends_as_if_uninterrupted(tiny, tmp_path):
     search = tmp_path / "search.yaml"
     search.write_text(yaml.safe_dump({"sampler": "grid", "pruner": "none", "keys": {
         "model.units": {"choices": [4, 5]}, "learning_rate": {"choices": [0.01, 0.02]}}}))
-    whole = CliRunner().invoke(asr, command(tmp_path / "whole", tiny, search, "epochs=4"))
+    whole = CliRunner().invoke(asr, command(tmp_path / "whole", tiny, search))
     assert whole.exit_code == 0, whole.output
     folder = tmp_path / "shared"
     # A checkpoint after every batch, so that the third process finds one.
-    arguments = command(folder, tiny, search, "epochs=4", "checkpoint_minutes=1e-9")
+    arguments = command(folder, tiny, search, "checkpoint_minutes=1e-9")
     workers = [subprocess.Popen([sys.executable, "-m", "asr", *arguments], text=True,
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(2)]
     killed, other = workers
