@@ -1,6 +1,6 @@
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -126,6 +126,29 @@ def table(table: Path, manifest: Path, normaliser: str, skip_unreadable: bool) -
     from asr.prepare.table import prepare_table
 
     write_corpus(manifest, prepare_table(table, normaliser, skip_unreadable))
+
+
+@prepare.command()
+@click.argument("manifest", type=_FILE)
+@click.argument("rest", type=_FILE)
+@click.argument("held_out", type=_FILE)
+@click.option("--by", "key", type=click.Choice(["speaker", "text"]), default="speaker",
+              show_default=True, help="What is never on both sides.")
+@click.option("--share", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.1,
+              show_default=True, help="Of the speakers or texts that are held out.")
+def split(manifest: Path, rest: Path, held_out: Path, key: Literal["speaker", "text"],
+          share: float) -> None:
+    """Hold a part of MANIFEST out, where a corpus has no development set.
+
+    REST and HELD_OUT are written.
+    """
+    from asr.manifest import read_manifest
+    from asr.prepare.corpus import write_corpus
+    from asr.prepare.split import split_utterances
+
+    sides = split_utterances(read_manifest(manifest), key, share)
+    for path, utterances in zip((rest, held_out), sides, strict=True):
+        write_corpus(path, utterances)
 
 
 @prepare.command()
