@@ -2,9 +2,11 @@
 """Time a training step: own-length reversal against packed sequences, and against the limit.
 
 The same network, weights and batch, in turn in one run. Packed sequences are how
-deepspeech.pytorch and SpeechBrain keep utterances of unequal length apart; the limit is what a
-large matrix product reaches on the same cores. The step's arithmetic is counted as
-2 · 3 · parameters · output frames FLOP (one product forward, two backward), padding included.
+deepspeech.pytorch and SpeechBrain keep utterances of unequal length apart; where SpeechBrain is
+installed its own LSTM encoder (speechbrain.nnet.RNN.LSTM) takes the place of the layers as well.
+icefall is no package that pip could install. The limit is what a large matrix product reaches on
+the same cores. The step's arithmetic is counted as `asr.model.summary.parts` counts it, three times
+(one product forward, two backward), a multiplication and an addition as two; padding included.
 
     python tools/bench_train.py [--utterances 16] [--frames 1200] [--repeats 5]
 """
@@ -19,6 +21,7 @@ from torch import Tensor, nn
 from asr.model.config import ModelConfig
 from asr.model.network import Network
 from asr.model.recurrent import RecurrentLayer
+from asr.model.summary import parts
 
 FEATURES, SYMBOLS = 80, 29
 
@@ -40,6 +43,21 @@ class PackedLayer(nn.Module):
         packed = nn.utils.rnn.pack_padded_sequence(x, self.lengths.cpu(), enforce_sorted=False)
         y, _ = nn.utils.rnn.pad_packed_sequence(self.rnn(packed)[0], total_length=len(x))
         return self.norm(y)
+
+
+class SpeechBrainLayers(nn.Module):
+    """All layers as SpeechBrain has them: neither normalised nor with residuals."""
+
+    def __init__(self, network: Network, config: ModelConfig, lengths: Tensor) -> None:
+        super().__init__()
+        from speechbrain.nnet.RNN import LSTM
+
+        self.rnn = LSTM(config.units, input_size=network.front_end.outputs,
+                        num_layers=config.layers, bidirectional=True)
+        self.lengths = lengths / lengths.max()
+
+    def forward(self, x: Tensor, _: Tensor) -> Tensor:
+        return self.rnn(x.transpose(0, 1), lengths=self.lengths)[0].transpose(0, 1)
 
 
 def peak(dtype: torch.dtype, device: torch.device) -> float:
@@ -97,25 +115,36 @@ def main() -> None:
         a, b = (network(x, lengths, normalisation) for network in (reversed_network,
                                                                    packed_network))
         difference = max(float((a[:n, i] - b[:n, i]).abs().max()) for i, n in enumerate(outputs))
+    networks = {"reversal": reversed_network, "packed": packed_network}
+    try:
+        networks["speechbrain"] = Network(config, FEATURES, SYMBOLS)
+        networks["speechbrain"].layers = nn.ModuleList(
+            [SpeechBrainLayers(reversed_network, config, outputs)])
+        networks["speechbrain"].to(device)
+    except ModuleNotFoundError as error:
+        del networks["speechbrain"]
+        print(f"without SpeechBrain ({error})")
     parameters = sum(p.numel() for p in reversed_network.parameters())
-    flops = 6 * parameters * int(outputs.max()) * options.utterances
+    flops = 6 * sum(part.multiply_adds for part in parts(reversed_network, FEATURES)) \
+        * int(outputs.max()) * options.utterances
     print(f"{options.layers} × {options.units} BiLSTM, {parameters / 1e6:.2f} M parameters, "
           f"{options.utterances} × {options.frames} frames, {torch.get_num_threads()} threads, "
           f"{device}; outputs differ by {difference:.0e}")
 
     for dtype in (torch.float32, torch.bfloat16):
-        times: dict[str, list[float]] = {"reversal": [], "packed": []}
+        times: dict[str, list[float]] = {name: [] for name in networks}
         for repeat in range(options.repeats + 1):
-            for name, network in (("reversal", reversed_network), ("packed", packed_network)):
+            for name, network in networks.items():
                 seconds = timed(lambda network=network, dtype=dtype: step(network, dtype), device)
                 if repeat:  # the first is a warm-up
                     times[name].append(seconds)
         limit = peak(dtype, device)
-        ours, packed = (statistics.median(times[name]) for name in ("reversal", "packed"))
-        print(f"{str(dtype).removeprefix('torch.'):8}  reversal {ours:.3f} s  "
-              f"packed {packed:.3f} s  ratio {packed / ours:.1f}  "
-              f"{flops / ours / 1e9:.0f} of {limit / 1e9:.0f} GFLOP/s "
-              f"({100 * flops / ours / limit:.0f} %)")
+        ours, *others = (statistics.median(values) for values in times.values())
+        print(f"{str(dtype).removeprefix('torch.'):8}  reversal {ours:.3f} s  " + "".join(
+            f"{name} {other:.3f} s ({other / ours:.1f} times)  "
+            for name, other in zip([*networks][1:], others, strict=True))
+            + f"{flops / ours / 1e9:.0f} of {limit / 1e9:.0f} GFLOP/s "
+            f"({100 * flops / ours / limit:.0f} %)")
 
 
 if __name__ == "__main__":
