@@ -17,6 +17,10 @@ class AverageConfig(Config):
     """The epochs with the lowest development WER, or the last ones."""
     epochs: int = Field(5, ge=1)
     """How many."""
+    decay: float = Field(0.0, ge=0, lt=1)
+    """What is measured and kept after an epoch is a mean of the weights over its steps and those
+    before, each step counting for this much of the next (exponential moving average, e.g. 0.999);
+    0 takes the weights as they are."""
 
 
 class ScheduleConfig(Config):

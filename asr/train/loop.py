@@ -3,6 +3,7 @@
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -58,6 +59,8 @@ class Trainer:
                                            enabled=self.dtype == torch.float16)
         self.gradients = Gradients(self.network, processes.device, self.dtype, self.scaler,
                                    config.consistency)
+        self.smoothed = [p.detach().clone() for p in self.network.parameters()] \
+            if config.average.decay else []
         self.epoch = 1
         self.position = 0  # batches of this epoch that are done
         self.running = {"loss": 0.0, "labels": 0.0, "frames": 0.0, "seconds": 0.0, "waited": 0.0}
@@ -134,6 +137,8 @@ class Trainer:
             self.scaler.step(optimiser)
         self.scaler.update()
         self.network.zero_grad(set_to_none=True)
+        for mean, parameter in zip(self.smoothed, self.network.parameters(), strict=False):
+            mean.lerp_(parameter.detach(), 1 - self.config.average.decay)
         self.unchecked.append((batch, summed, norm))
         if len(self.unchecked) >= _CHECK_EVERY[self.processes.device.type]:
             self._check_losses()
@@ -154,7 +159,10 @@ class Trainer:
         self.unchecked.clear()
 
     def _finish_epoch(self) -> None:
-        result = evaluate(self.network, self.development, self.units, self.processes)
+        with self._smoothed():
+            result = evaluate(self.network, self.development, self.units, self.processes)
+            if self.processes.first:
+                save_weights(self._weights(self.epoch), self.network.state_dict())
         running = self.running
         hours = running["frames"] * self.training.store.config.frame_shift / 3600
         self.history.append({
@@ -167,7 +175,6 @@ class Trainer:
             "waiting": running["waited"] / running["seconds"],
         })
         if self.processes.first:
-            save_weights(self._weights(self.epoch), self.network.state_dict())
             report(self.folder, self.history)
         self.on_epoch(self.history[-1])
         self.epoch, self.position = self.epoch + 1, 0
@@ -178,6 +185,19 @@ class Trainer:
             for path in self.folder.glob("weights/*.safetensors"):
                 if path not in keep:
                     path.unlink()
+
+    @contextmanager
+    def _smoothed(self) -> Iterator[None]:
+        """The network with the mean of its weights over steps, where there is one."""
+        own = [parameter.detach().clone() for parameter in self.network.parameters()]
+        self._set_parameters(self.smoothed)
+        yield
+        self._set_parameters(own)
+
+    @torch.no_grad()
+    def _set_parameters(self, values: Sequence[Tensor]) -> None:
+        for parameter, value in zip(self.network.parameters(), values, strict=False):
+            parameter.copy_(value)
 
     def _chosen(self) -> list[int]:
         """Epochs to average, by what has been measured so far."""
@@ -252,6 +272,7 @@ class Trainer:
             "network": self.network.state_dict(),
             "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
             "scaler": self.scaler.state_dict(),
+            "smoothed": self.smoothed,
             "epoch": self.epoch, "position": self.position,
             "running": self.running, "history": self.history,
         })
@@ -271,5 +292,7 @@ class Trainer:
         for optimiser, own in zip(self.optimisers, state["optimisers"], strict=True):
             optimiser.load_state_dict(own)
         self.scaler.load_state_dict(state["scaler"])
+        for mean, saved in zip(self.smoothed, state["smoothed"], strict=True):
+            mean.copy_(saved)
         self.epoch, self.position = state["epoch"], state["position"]
         self.running, self.history = state["running"], state["history"]

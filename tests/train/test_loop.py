@@ -1,0 +1,60 @@
+"""What the loop does between the first batch and the bundle."""
+
+import pytest
+import torch
+from dummies import TINY
+
+from asr.config import load_config
+from asr.features.store import Store
+from asr.train.config import TrainConfig
+from asr.train.loop import Trainer
+from asr.train.stage import prepare_training, train_model
+
+
+def config(*overrides):
+    return load_config(TrainConfig, None, [*TINY, "epochs=2", "batch_seconds=3", *overrides])
+
+
+@pytest.mark.parametrize("mode", [
+    "average.decay=0.9", "consistency=0.2", "optimiser=muon", "optimiser=sgd",
+    "rates={front_end: 0, head: 0.5}", "schedule.kind=linear", "model.projection=8"])
+def test_in_every_mode_it_resumes_to_the_same_bits(mode, stores, tmp_path, monkeypatch):
+    settings = config(mode, "checkpoint_minutes=1e-9")
+    bundle = train_model(tmp_path / "whole", *stores, settings, resume=False)
+    step, count = Trainer._step, 0
+
+    def interrupted(self, *arguments):
+        nonlocal count
+        count += 1
+        if count in (3, 17):  # in the middle of the first epoch, and of the second
+            raise InterruptedError
+        return step(self, *arguments)
+    monkeypatch.setattr(Trainer, "_step", interrupted)
+    for _ in range(2):
+        with pytest.raises(InterruptedError):
+            train_model(tmp_path / "broken", *stores, settings, resume=True)
+    again = train_model(tmp_path / "broken", *stores, settings, resume=True)
+    assert count > 17
+    assert (again / "model.safetensors").read_bytes() == (
+        bundle / "model.safetensors").read_bytes()
+
+
+def test_the_mean_over_steps_by_its_formula(stores, tmp_path, monkeypatch):
+    trainer = prepare_training(tmp_path / "m", *map(Store.open, stores),
+                               config("epochs=1", "average.decay=0.8", "average.epochs=1"),
+                               None).trainer
+    seen = [torch.nn.utils.parameters_to_vector(trainer.network.parameters()).detach().clone()]
+    step = Trainer._step
+
+    def watched(self, *arguments):
+        result = step(self, *arguments)
+        seen.append(torch.nn.utils.parameters_to_vector(self.network.parameters()).detach().clone())
+        return result
+    monkeypatch.setattr(Trainer, "_step", watched)
+    weights, result = trainer.run()
+    expected = seen[0].double()
+    for vector in seen[1:]:
+        expected = 0.8 * expected + 0.2 * vector.double()
+    found = torch.cat([weights[name].flatten() for name, _ in trainer.network.named_parameters()])
+    torch.testing.assert_close(found.double(), expected, rtol=1e-4, atol=1e-6)
+    assert trainer.history[0]["dev_loss"] == pytest.approx(result.loss)
