@@ -12,7 +12,7 @@ import os, random, signal, sys, time
 from pathlib import Path
 
 import asr.train.stage as stage
-import torch.utils.tensorboard, matplotlib.figure, sentencepiece  # once for all
+import torch._dynamo, torch.utils.tensorboard, matplotlib.figure, sentencepiece  # once for all
 from asr.config import load_config
 from asr.train.config import TrainConfig
 
