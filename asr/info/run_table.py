@@ -7,7 +7,7 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
-from asr.score.origin import printable
+from asr.console import printable
 from asr.train.runs import Run, differing
 
 _WIDTH = 80

@@ -8,6 +8,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from asr.console import printable, text_console, without_trailing_spaces
 from asr.features.config import FeatureConfig
 from asr.features.store import Store
 from asr.info.json_info import bundle_values, store_values
@@ -15,8 +16,6 @@ from asr.info.read import Thing, runs_of
 from asr.info.run_table import run_tables
 from asr.model.bundle import Bundle
 from asr.model.config import ModelConfig
-from asr.score.origin import printable
-from asr.score.text_report import text_console, without_trailing_spaces
 from asr.train.runs import differing, flat
 
 

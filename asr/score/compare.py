@@ -8,9 +8,10 @@ import numpy as np
 from rich.table import Table
 from rich.text import Text
 
+from asr.console import printable, text_console, without_trailing_spaces
 from asr.errors import AsrError
 from asr.score.align import Score
-from asr.score.origin import interval_text, printable
+from asr.score.origin import interval_text
 from asr.score.report import Report
 from asr.score.significance import (
     Difference,
@@ -22,7 +23,7 @@ from asr.score.significance import (
     signed_rank,
     verdict,
 )
-from asr.score.text_report import aligned_lines, text_console, without_trailing_spaces
+from asr.score.text_report import aligned_lines
 
 VERSION = 1
 _SHOWN = 5  # utterances shown side by side

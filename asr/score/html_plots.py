@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from asr.console import printable
 from asr.score.confidence import BINS, WordConfidences, calibration_error
 from asr.score.groups import Group, group_utterances
-from asr.score.origin import printable
 from asr.score.report import Report
 
 if TYPE_CHECKING:

@@ -12,11 +12,12 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from asr.console import printable
 from asr.score import html_plots
 from asr.score.align import Counts
 from asr.score.confidence import calibration_error
 from asr.score.groups import Group
-from asr.score.origin import origin, printable
+from asr.score.origin import origin
 from asr.score.report import Report
 from asr.score.transcript import Transcript
 

@@ -3,8 +3,9 @@
 import re
 from collections.abc import Iterable, Sequence
 
+from asr.console import printable
 from asr.score.align import Counts
-from asr.score.origin import interval_text, origin, printable
+from asr.score.origin import interval_text, origin
 from asr.score.report import Report
 from asr.score.statistics import Rate
 

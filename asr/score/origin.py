@@ -6,7 +6,6 @@ from asr.score.confidence import calibration_error
 from asr.score.report import Report
 
 _LONGEST = 40  # characters of an example
-_JOINERS = "\u200c\u200d"  # zero width, unprintable to Python, at home in Persian and Hindi words
 _COSTS = {"unit": "cost 1 for each edit, as jiwer",
           "sclite": "costs 4, 3, 3 of substitution, deletion, insertion, as sclite"}
 
@@ -14,7 +13,7 @@ _COSTS = {"unit": "cost 1 for each edit, as jiwer",
 def origin(report: Report) -> list[tuple[str, str]]:
     """Names and what to say of them: files, normaliser, alignment, intervals, confidences.
 
-    The texts hold what files and users said: `printable` takes out what could do harm.
+    The texts hold what files and users said: `asr.console.printable` takes out what could do harm.
     """
     count = len(report.score.ids)
     missing = len(report.missing_ids)
@@ -66,8 +65,3 @@ def _cut(words: str) -> str:
 def interval_text(interval: tuple[float, float] | None) -> str:
     """In percent, or n/a."""
     return "n/a" if interval is None else " – ".join(f"{100 * end:.2f}" for end in interval)
-
-
-def printable(text: str) -> str:
-    """Without what would steer a terminal: escapes, controls, changes of direction."""
-    return "".join(c if c.isprintable() or c in _JOINERS else "\ufffd" for c in text)

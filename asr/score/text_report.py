@@ -1,20 +1,18 @@
 """A report for people: tables and aligned words, 80 columns wide."""
 
-import io
 from collections.abc import Iterator, Sequence
 
 from rich.cells import cell_len
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from asr.console import printable, text_console, without_trailing_spaces
 from asr.score.align import Counts, Pair
 from asr.score.groups import Group
-from asr.score.origin import interval_text, origin, printable
+from asr.score.origin import interval_text, origin
 from asr.score.report import Report
 from asr.score.statistics import Rate
 
-_WIDTH = 80
 _WORST = 10  # utterances shown
 _FREQUENT = 10  # confusions, deletions, insertions shown
 _LINE = 70  # columns of aligned words in one line
@@ -46,18 +44,6 @@ def text_report(report: Report, colour: bool = False) -> str:
         for line in aligned_lines(report.score.alignment(index)):
             console.print(line, overflow="fold")
     return without_trailing_spaces(buffer)
-
-
-def text_console(colour: bool) -> tuple[Console, io.StringIO]:
-    """What reports are printed to, 80 columns wide, and the buffer where they arrive."""
-    buffer = io.StringIO()
-    return Console(file=buffer, width=_WIDTH, force_terminal=colour, highlight=False,
-                   color_system="standard" if colour else None, legacy_windows=False), buffer
-
-
-def without_trailing_spaces(buffer: io.StringIO) -> str:
-    """The lines that were printed."""
-    return "".join(line.rstrip() + "\n" for line in buffer.getvalue().splitlines())
 
 
 def _rate_table(report: Report) -> Table:

@@ -9,8 +9,8 @@ import yaml
 from optuna.trial import FrozenTrial, TrialState
 from rich.table import Table
 
+from asr.console import text_console, without_trailing_spaces
 from asr.files import atomic_write
-from asr.score.text_report import text_console, without_trailing_spaces
 from asr.tune.queue import counted
 from asr.tune.space import Parameters, Space
 
