@@ -6,9 +6,6 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
 T = TypeVar("T")
 _LINE_EVERY = 30.0  # seconds
 
@@ -22,6 +19,16 @@ def track(items: Iterable[T], description: str, total: int | None = None) -> Ite
     """Pass `items` on and show how many (of `total`, if that is known) have gone by."""
     # Torchrun's processes share a terminal: bars would overwrite each other.
     if sys.stderr.isatty() and int(os.environ.get("WORLD_SIZE", 1)) == 1:
+        # Here: those who only log need not wait for it.
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeRemainingColumn,
+        )
+
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
                    TimeRemainingColumn())
         with Progress(*columns, console=Console(stderr=True)) as progress:
