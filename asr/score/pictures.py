@@ -49,7 +49,9 @@ def pictures(report: Report, bundle_folder: Path) -> dict[int, dict[str, Any]]:
 
     bundle = load_bundle(bundle_folder)
     heard = islice(_heard(report, bundle.config.features), PICTURES)
-    drawn = {index: _picture(samples, bundle) for index, samples in track(heard, "pictures")}
+    total = min(PICTURES, len(report.score.ids))
+    drawn = {index: _picture(samples, bundle)
+             for index, samples in track(heard, "pictures", total)}
     if not drawn:
         raise AsrError(f"no posteriors to show: {report.reference} names no audio that can be read "
                        f"and lasts no longer than {LONGEST:.0f} s")
