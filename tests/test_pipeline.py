@@ -76,6 +76,7 @@ def world(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_a_language_model_is_built_tuned_and_used(world, tmp_path):
     shutil.copytree(world / "model/bundle", tmp_path / "bundle")
     with (world / "train.csv").open() as file:

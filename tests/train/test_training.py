@@ -128,6 +128,7 @@ def wait_for(condition, process):
         time.sleep(0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("blow", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_killed_and_resumed_gives_the_same_bits(blow, uninterrupted, stores, tmp_path):
     folder = tmp_path / "model"
@@ -154,6 +155,7 @@ def test_killed_and_resumed_gives_the_same_bits(blow, uninterrupted, stores, tmp
     assert weights(folder) == weights(uninterrupted)
 
 
+@pytest.mark.slow
 def test_torchrun_gives_the_loss_curve_of_one_process(stores, tmp_path):
     """With the same global batch; 3 processes do not divide the batches evenly."""
     one = run(tmp_path / "one", stores, "epochs=3", "precision=float32")
