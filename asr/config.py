@@ -50,10 +50,12 @@ def load_config(kind: type[C], path: Path | None = None, overrides: Sequence[str
     return parse_config(kind, values, str(path) if path else "configuration")
 
 
-def save_config(path: Path, config: Config) -> None:
-    """Write every value, defaults too, as a file that `load_config` reads."""
+def save_config(path: Path, config: Config, comment: str = "") -> None:
+    """Write every value, defaults too, as a file that `load_config` reads, below a comment."""
     with atomic_write(path) as file:
-        yaml.safe_dump(config.model_dump(mode="json"), file, sort_keys=False)
+        if comment:
+            file.write(f"# {comment}\n")
+        yaml.safe_dump(config.model_dump(mode="json"), file, sort_keys=False, allow_unicode=True)
 
 
 def apply_overrides(values: dict[str, Any], overrides: Sequence[str]) -> None:

@@ -10,6 +10,11 @@ A = TypeVar("A")
 B = TypeVar("B")
 
 
+def under_torchrun() -> bool:
+    """Whether torchrun started several processes: it ends all if one leaves with an error."""
+    return int(os.environ.get("WORLD_SIZE", 1)) > 1
+
+
 def cores() -> int:
     """Number of processor cores that this process may use; of torchrun's, its share of them."""
     allowed = (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity")

@@ -1,10 +1,11 @@
 """Progress for people: a bar on a terminal, a plain line now and then elsewhere; to stderr."""
 
-import os
 import sys
 import time
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
+
+from asr.parallel import under_torchrun
 
 T = TypeVar("T")
 _LINE_EVERY = 30.0  # seconds
@@ -18,7 +19,7 @@ def log(message: str) -> None:
 def track(items: Iterable[T], description: str, total: int | None = None) -> Iterator[T]:
     """Pass `items` on and show how many (of `total`, if that is known) have gone by."""
     # Torchrun's processes share a terminal: bars would overwrite each other.
-    if sys.stderr.isatty() and int(os.environ.get("WORLD_SIZE", 1)) == 1:
+    if sys.stderr.isatty() and not under_torchrun():
         # Here: those who only log need not wait for it.
         from rich.console import Console
         from rich.progress import (

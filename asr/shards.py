@@ -62,11 +62,6 @@ def this_shard(text: str | None) -> Shard:
     return Shard((int(number) - 1) * world + rank + 1, int(count) * world)
 
 
-def under_torchrun() -> bool:
-    """Whether torchrun started several processes: it ends all if one leaves with an error."""
-    return int(os.environ.get("WORLD_SIZE", 1)) > 1
-
-
 def write_in_parts(target: Path, shard: Shard, sources: Iterable[str | Path],
                    write: Callable[[Path], None], merge: Callable[[Sequence[Path]], None]) -> None:
     """Write a shard's part of `target` unless it is there, and merge the parts if it is the last.

@@ -4,7 +4,8 @@ from typing import Any
 import click
 
 from asr.cli.options import search_options, search_request, shard_option
-from asr.shards import Shard, under_torchrun
+from asr.parallel import under_torchrun
+from asr.shards import Shard
 
 
 @click.command()

@@ -47,8 +47,9 @@ class Conv2dFrontEnd(FrontEnd):
         super().__init__()
         self.subsampling = subsampling
         self.reach = 2 * subsampling, 2 * subsampling
-        reach = subsampling  # half the kernel: windows overlap by a bit more than half
-        self.first = nn.Conv2d(1, channels, (2 * reach + 1, 3), (subsampling, 2), (reach, 1))
+        # Windows overlap by a bit more than half.
+        self.first = nn.Conv2d(1, channels, (2 * subsampling + 1, 3), (subsampling, 2),
+                               (subsampling, 1))
         self.second = nn.Conv2d(channels, channels, (3, 3), (1, 2), (1, 1))
         self.outputs = channels * ((features + 3) // 4)
         self.norm = frame_norm(norm, self.outputs)

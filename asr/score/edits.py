@@ -26,7 +26,6 @@ class Edits(NamedTuple):
     """Position of the word in the hypothesis; of a deletion, of the word it stands before."""
 
 
-
 def unit_edits(references: Sequence[Tokens], hypotheses: Sequence[Tokens]) -> Edits:
     """Alignments with cost 1 for every edit (Levenshtein 1966), by rapidfuzz, jiwer's engine.
 

@@ -189,7 +189,7 @@ class Trainer:
     @contextmanager
     def _smoothed(self) -> Iterator[None]:
         """The network with the mean of its weights over steps, where there is one."""
-        own = [parameter.detach().clone() for parameter in self.network.parameters()]
+        own = [p.detach().clone() for p in self.network.parameters()] if self.smoothed else []
         self._set_parameters(self.smoothed)
         yield
         self._set_parameters(own)

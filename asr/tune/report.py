@@ -5,10 +5,10 @@ from datetime import timedelta
 from pathlib import Path
 
 import optuna
-import yaml
 from optuna.trial import FrozenTrial, TrialState
 from rich.table import Table
 
+from asr.config import save_config
 from asr.console import text_console, without_trailing_spaces
 from asr.files import atomic_write
 from asr.tune.queue import counted
@@ -67,10 +67,8 @@ def _numbers(trials: Sequence[FrozenTrial]) -> str:
 def write_best(study: optuna.Study, space: Space, path: Path) -> None:
     """The best trial's configuration, complete, as a file for `asr train --config`."""
     best = ranked(study)[0]
-    config = space.config(best.params).model_dump(mode="json")
-    with atomic_write(path) as file:
-        file.write(f"# trial {best.number}: WER {100 * best.values[0]:.2f} %\n")
-        yaml.safe_dump(config, file, sort_keys=False, allow_unicode=True)
+    save_config(path, space.config(best.params),
+                f"trial {best.number}: WER {100 * best.values[0]:.2f} %")
 
 
 def plot_importance(study: optuna.Study, path: Path) -> None:

@@ -1,7 +1,5 @@
 """Search for training settings: trials are ordinary trainings, the measure is their WER."""
 
-import json
-import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,12 +7,13 @@ from typing import TYPE_CHECKING
 
 from asr.errors import AsrError, Untrainable
 from asr.features.store import Store
-from asr.files import read_lines, sha256
+from asr.files import sha256
+from asr.parallel import under_torchrun
 from asr.progress import log
 from asr.study import open_study, require_optuna
 from asr.train.checkpoint import check_resumable
 from asr.train.config import TrainConfig
-from asr.train.metrics import Record
+from asr.train.metrics import Record, read_metrics
 from asr.train.signals import StopSignals
 from asr.train.stage import train
 from asr.tune.config import SearchConfig
@@ -67,7 +66,7 @@ def tune_training(folder: Path, training_store: Path, development_store: Path | 
     require_optuna()
     from asr.tune.queue import TrialQueue, lock
 
-    if int(os.environ.get("WORLD_SIZE", 1)) > 1:
+    if under_torchrun():
         raise AsrError("a trial is trained by one process; start the command several times "
                        "instead of by torchrun")
     space = Space.of(base, search)
@@ -153,8 +152,8 @@ def _work(queue: "TrialQueue", claim: "Claim", parts: Parts) -> None:
         reason = str(error).partition(";")[0]  # what follows is advice for a single training
         log(f"trial {trial.number}: {reason}")
         trial.set_user_attr(UNTRAINABLE, reason)
-    records = [json.loads(line) for path in claim.folder.glob("**/metrics.jsonl")
-               for line in read_lines(path)]
+    records = [record for path in claim.folder.glob("**/metrics.jsonl")
+               for record in read_metrics(path)]
     trial.set_user_attr("epochs", len(records))
     trial.set_user_attr("seconds", sum(record["seconds"] for record in records))
     queue.finish(claim, state, wer)

@@ -44,6 +44,12 @@ def base(*overrides):
     return load_config(TrainConfig, None, [*TINY, *overrides])
 
 
+def epoch_record(epoch, wer, seconds):
+    """As a training writes it."""
+    return {"epoch": epoch, "dev_wer": wer, "seconds": seconds} | dict.fromkeys(
+        ("train_loss", "dev_loss", "dev_cer", "learning_rate", "hours_per_hour", "waiting"), 1.0)
+
+
 def run(folder, stores, keys, trials=None, overrides=(), **search):
     return tune_training(folder, *stores, base(*overrides), SearchConfig(keys=keys, **search),
                          trials)
@@ -71,7 +77,7 @@ def formula(monkeypatch):
         folder.mkdir(parents=True, exist_ok=True)
         wer = 1 - config.learning_rate
         for epoch in range(1, config.epochs + 1):
-            record = {"epoch": epoch, "dev_wer": wer + config.epochs - epoch, "seconds": 100.0}
+            record = epoch_record(epoch, wer + config.epochs - epoch, 100.0)
             with (folder / "metrics.jsonl").open("a") as file:
                 file.write(json.dumps(record) + "\n")
             if on_epoch is not None:
@@ -216,7 +222,7 @@ def test_folds_are_pooled_over_words_and_the_first_one_prunes(tiny, tmp_path, mo
         measured.append((folder.name, len(development)))
         reporting.append(on_epoch is not None)
         folder.mkdir(parents=True)
-        folder.joinpath("metrics.jsonl").write_text('{"seconds": 1}\n')
+        folder.joinpath("metrics.jsonl").write_text(json.dumps(epoch_record(1, 0.5, 1.0)) + "\n")
         return Evaluation(0.0, 0.0, 0.1 * len(measured), 10.0 * len(measured))
     monkeypatch.setattr(tune, "train", train)
     run(tmp_path, (tiny[0], None), {"model.units": {"choices": [4]}}, sampler="grid", folds=3)
