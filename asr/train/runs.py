@@ -1,6 +1,6 @@
 """Trainings side by side: what they were told, how far they came, how well they did."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -102,13 +102,26 @@ def _settings(config: dict[str, Any], bundle: Bundle | None) -> dict[str, Any]:
     return settings
 
 
-def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested dictionaries as one, with dots between levels."""
-    found: dict[str, Any] = {}
+def flat(values: dict[str, Any]) -> dict[str, Any]:
+    """Sections of settings as one dictionary, with dots between levels; a mapping that is a
+    setting itself, as `rates`, stays one.
+    """
+    return dict(_flat(values, _defaults(), ""))
+
+
+def _flat(values: dict[str, Any], sections: dict[str, Any], prefix: str
+          ) -> Iterator[tuple[str, Any]]:
     for key, value in values.items():
-        found |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) \
-            else {f"{prefix}{key}": value}
-    return found
+        section = sections.get(key)
+        if isinstance(value, dict) and isinstance(section, dict) and section:
+            yield from _flat(value, section, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _defaults() -> dict[str, Any]:
+    return {**TrainConfig().model_dump(mode="json"),
+            "features": FeatureConfig().model_dump(mode="json")}
 
 
 def differing(settings: Sequence[dict[str, Any]]) -> dict[str, list[Any]]:
@@ -124,8 +137,7 @@ def differing(settings: Sequence[dict[str, Any]]) -> dict[str, list[Any]]:
     dict of str to list
         A value for each training by dotted name; None where it is not known.
     """
-    default = flat({**TrainConfig().model_dump(mode="json"),
-                    "features": FeatureConfig().model_dump(mode="json")})
+    default = flat(_defaults())
     found = {}
     for name in dict.fromkeys(name for each in settings for name in each):
         known = [each[name] for each in settings if name in each]

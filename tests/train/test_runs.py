@@ -56,6 +56,12 @@ def test_results_are_those_of_metrics_and_bundle(trainings):
         assert results["parameters"] == sum(file.get_tensor(name).size for name in file.keys())  # noqa: SIM118
 
 
+def test_a_mapping_is_one_setting_and_differs_from_none():
+    settings = [flat(load_config(TrainConfig, None, overrides).model_dump(mode="json"))
+                for overrides in ([], ["rates={front_end: 0}"])]
+    assert differing(settings) == {"rates": [{}, {"front_end": 0.0}]}
+
+
 def test_only_what_differs(trainings):
     runs = [read_run(trainings / name) for name in "ab"]
     assert differing([run.settings for run in runs]) == {
