@@ -101,7 +101,11 @@ def _at_once(functions: Sequence[Callable[[], Any]], learning: bool) -> list[Any
     dtype, enabled = torch.get_autocast_dtype("cpu"), torch.is_autocast_enabled("cpu")
 
     def call(function: Callable[[], Any]) -> Any:
-        with torch.set_grad_enabled(learning), torch.autocast("cpu", dtype, enabled):
+        # Not `with torch.autocast`: leaving it would empty the cache of cast weights, which threads
+        # share, while the other one fills it, and gradients would be summed in either precision.
+        torch.set_autocast_dtype("cpu", dtype)
+        torch.set_autocast_enabled("cpu", enabled)
+        with torch.set_grad_enabled(learning):
             return function()
 
     return list(_pool(torch.get_num_threads()).map(call, functions))
