@@ -9,8 +9,8 @@ import click
 from asr import __version__
 from asr.errors import AsrError
 
-COMMANDS = ("prepare", "validate", "features", "train", "lm", "tune", "decode", "score",
-            "compare", "transcribe", "info")
+COMMANDS = ("prepare", "validate", "features", "lexicon", "train", "lm", "tune", "decode",
+            "score", "compare", "transcribe", "info")
 
 
 class _LazyGroup(click.Group):

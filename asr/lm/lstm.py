@@ -25,9 +25,11 @@ from asr.features.batch import cut_batches
 from asr.files import atomic_write
 from asr.lm.lstm_network import LstmConfig, LstmNetwork
 from asr.lm.vocabulary import BOUNDARY, Kind, Vocabulary
+from asr.model.weights import check_weights
 from asr.randomness import generator
 
 FORMAT = "asr LSTM language model 1"
+_REMAKE = "make it again with asr lm train"
 _METADATA = "description"  # one entry: safetensors writes several in any order
 _VOCABULARY = "vocabulary"  # name of its content among the tensors
 _BATCH = 8192  # units that are scored at once, padding included
@@ -61,7 +63,9 @@ class LstmModel:
                 description = parse_config(_Description, values, str(path))
                 with torch.device("meta"):  # shapes only: memory is taken once the file fits them
                     network = LstmNetwork(description.model, description.symbols)
-                _check_shapes(path, file, network)
+                if file.get_slice(_VOCABULARY).get_dtype() != "U8":
+                    raise ValueError("no vocabulary")
+                check_weights(path, file, network.state_dict(), _REMAKE, besides={_VOCABULARY})
                 content = file.get_tensor(_VOCABULARY).numpy().tobytes()
                 vocabulary = Vocabulary(description.units, content)
                 if len(vocabulary) != description.symbols:
@@ -70,11 +74,10 @@ class LstmModel:
         except FileNotFoundError:
             raise AsrError(f"{path}: no such file") from None
         except (SafetensorError, OSError, ValueError, RuntimeError) as error:
-            raise AsrError(f"{path}: damaged ({str(error).splitlines()[0]}); make it again with "
-                           "asr lm train") from None
+            raise AsrError(f"{path}: damaged ({str(error).splitlines()[0]}); {_REMAKE}"
+                           ) from None
         if not all(torch.isfinite(tensor).all() for tensor in weights.values()):
-            raise AsrError(f"{path}: damaged (weights that are no numbers); make it again with asr "
-                           "lm train")
+            raise AsrError(f"{path}: damaged (weights that are no numbers); {_REMAKE}")
         network.load_state_dict(weights, assign=True)
         return cls(vocabulary, network.to(device))
 
@@ -207,19 +210,3 @@ class _Description(Config):
     """Size of the vocabulary."""
     model: LstmConfig
     provenance: dict[str, Any]
-
-
-def _check_shapes(path: Path, file: Any, network: LstmNetwork) -> None:
-    """Compare an open file's header with what the network needs."""
-    expected = {name: ("F32", list(tensor.shape)) for name, tensor in network.state_dict().items()}
-    found = {name: (file.get_slice(name).get_dtype(), file.get_slice(name).get_shape())
-             for name in file.keys()}  # noqa: SIM118
-    kind, shape = found.pop(_VOCABULARY, ("", []))
-    if kind != "U8" or len(shape) != 1:
-        raise ValueError("no vocabulary")
-    wrong = sorted(name for name in found.keys() | expected.keys()
-                   if found.get(name) != expected.get(name))
-    if wrong:
-        raise AsrError(f"{path}: weights do not fit their description ({wrong[0]}: "
-                       f"{found.get(wrong[0])}, not {expected.get(wrong[0])}); make it again with "
-                       "asr lm train")

@@ -2,18 +2,24 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+
+import numpy as np
 
 from asr.errors import AsrError
 from asr.files import atomic_write, read_lines
-from asr.text.units import BLANK, WORD_BOUNDARY, parts_of
+from asr.text.units import BEGINNING, BLANK, INSIDE
 
+_BEGINNING = "▁"  # before a word's first phone, as sentencepiece has it
 _VARIANT = re.compile(r"\(\d+\)$")  # cmudict's mark of a word's further pronunciations
 
 
 class PhoneUnits:
-    """The phones of a lexicon, with a word boundary between words; see `asr.text.units.Units`.
+    """The phones of a lexicon, each in two kinds: at a word's beginning, and later in it.
+
+    Speech has nothing between words that a boundary could be heard in, but how a phone sounds
+    depends on its place: so Kaldi's and others' lexicons mark it on the phone.
 
     Parameters
     ----------
@@ -24,20 +30,21 @@ class PhoneUnits:
 
     def __init__(self, lexicon: Sequence[tuple[str, tuple[str, ...]]]) -> None:
         self.lexicon = list(dict.fromkeys(lexicon))
-        phones = sorted({phone for _, pronunciation in lexicon for phone in pronunciation})
-        self.symbols = ["<blank>", WORD_BOUNDARY, *phones]
-        self.parts = parts_of(self.symbols)
+        self.symbols = ["<blank>", *sorted({
+            symbol for _, pronunciation in lexicon for symbol in _marked(pronunciation)})]
+        self.parts = np.array([BEGINNING if symbol.startswith(_BEGINNING) else INSIDE
+                               for symbol in self.symbols], np.int8)
         index = {symbol: i for i, symbol in enumerate(self.symbols)}
         self._spellings: dict[str, list[list[int]]] = {}
         self._words: dict[tuple[int, ...], str] = {}
         for word, pronunciation in self.lexicon:
-            ids = [index[phone] for phone in pronunciation]
+            ids = [index[symbol] for symbol in _marked(pronunciation)]
             self._spellings.setdefault(word, []).append(ids)
             self._words.setdefault(tuple(ids), word)
 
     @classmethod
     def load(cls, path: Path, normalise: Callable[[str], str] = str) -> "PhoneUnits":
-        """Read a lexicon: a word and its phones a line, as Kaldi's lexicon.txt or cmudict has them.
+        """Read a lexicon, see `read_pronunciations`.
 
         Parameters
         ----------
@@ -47,21 +54,13 @@ class PhoneUnits:
         Raises
         ------
         AsrError
-            There is no such file, a line has no phones, or a phone has the name of a unit that is
-            none.
+            See `read_pronunciations`; or there is nothing in it.
         """
         lexicon = []
-        for number, line in enumerate(read_lines(path), start=1):
-            if line.startswith(";;;") or not line.strip():
-                continue
-            spelling, *phones = line.split(" #")[0].split()
-            word = normalise(_VARIANT.sub("", spelling))
-            if not phones:
-                raise AsrError(f"{path}, line {number}: `{spelling}` has no phones")
-            if {"<blank>", WORD_BOUNDARY} & set(phones):
-                raise AsrError(f"{path}, line {number}: <blank> and {WORD_BOUNDARY} are no phones")
+        for spelling, phones in read_pronunciations(path):
+            word = normalise(spelling)
             if word and " " not in word:
-                lexicon.append((word, tuple(phones)))
+                lexicon.append((word, phones))
         if not lexicon:
             raise AsrError(f"{path}: no pronunciations in it (a word and its phones a line)")
         return cls(lexicon)
@@ -80,7 +79,7 @@ class PhoneUnits:
         return len(self.symbols)
 
     def encode(self, text: str) -> list[int]:
-        """Indices of the first pronunciation of each word, with boundaries between them.
+        """Indices of the first pronunciation of each word.
 
         Raises
         ------
@@ -91,18 +90,19 @@ class PhoneUnits:
         for word in text.split():
             if word not in self._spellings:
                 raise AsrError(f"`{word}` in {text!r} is not in the lexicon")
-            ids += [self.symbols.index(WORD_BOUNDARY)] * bool(ids) + self._spellings[word][0]
+            ids += self._spellings[word][0]
         return ids
 
     def decode(self, ids: Iterable[int]) -> str:
         """The first word with each pronunciation; where there is none, its phones in hyphens."""
         words: list[list[int]] = [[]]
         for i in ids:
-            if self.symbols[i] == WORD_BOUNDARY:
+            if self.parts[i] == BEGINNING:
                 words.append([])
-            elif i != BLANK:
+            if i != BLANK:
                 words[-1].append(i)
-        return " ".join(self._words.get(tuple(word)) or "-".join(self.symbols[i] for i in word)
+        return " ".join(self._words.get(tuple(word)) or
+                        "-".join(self.symbols[i].removeprefix(_BEGINNING) for i in word)
                         for word in words if word)
 
     def spellings(self, word: str) -> list[list[int]]:
@@ -112,3 +112,28 @@ class PhoneUnits:
     def spellable(self, text: str) -> str:
         """The words that the lexicon has."""
         return " ".join(word for word in text.split() if word in self._spellings)
+
+
+def read_pronunciations(path: Path) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Words and phones of a lexicon: one pronunciation a line, as Kaldi's lexicon.txt and cmudict.
+
+    Raises
+    ------
+    AsrError
+        There is no such file, a line has no phones, or a phone's name has a meaning already.
+    """
+    for number, line in enumerate(read_lines(path), start=1):
+        if line.startswith(";;;") or not line.strip():
+            continue
+        spelling, *phones = line.split(" #")[0].split()
+        if not phones:
+            raise AsrError(f"{path}, line {number}: `{spelling}` has no phones")
+        if any(phone == "<blank>" or phone.startswith(_BEGINNING) for phone in phones):
+            raise AsrError(f"{path}, line {number}: <blank>, or a phone that begins with "
+                           f"{_BEGINNING}, which marks a word's first one")
+        yield _VARIANT.sub("", spelling), tuple(phones)
+
+
+def _marked(pronunciation: Sequence[str]) -> list[str]:
+    """A word's units."""
+    return [_BEGINNING + pronunciation[0], *pronunciation[1:]]

@@ -5,7 +5,7 @@ import pytest
 from asr.errors import AsrError
 from asr.text.normalise import librispeech
 from asr.text.phones import PhoneUnits
-from asr.text.units import BETWEEN, INSIDE
+from asr.text.units import BEGINNING, INSIDE
 
 LEXICON = """\
 ;;; a comment of cmudict's
@@ -27,17 +27,17 @@ def path(tmp_path):
 
 def test_units_are_the_phones_in_order(path):
     units = PhoneUnits.load(path)
-    assert units.symbols == ["<blank>", "|", "AE", "AH", "EY", "K", "S", "T", "UW"]
-    assert units.parts.tolist() == [INSIDE, BETWEEN, *[INSIDE] * 7]
+    assert units.symbols == ["<blank>", "AE", "S", "T", "UW", "▁AH", "▁EY", "▁K", "▁T"]
+    assert units.parts.tolist() == [*[INSIDE] * 5, *[BEGINNING] * 4]
 
 
 def test_words_to_phones_and_back(path):
     units = PhoneUnits.load(path, librispeech)
     ids = units.encode("a cat's two")
-    assert [units.symbols[i] for i in ids] == ["AH", "|", "K", "AE", "T", "S", "|", "T", "UW"]
+    assert [units.symbols[i] for i in ids] == ["▁AH", "▁K", "AE", "T", "S", "▁T", "UW"]
     assert units.decode(ids) == "a cat's to"
     assert units.decode([0, *ids[:1], 0]) == "a"
-    assert units.decode([units.symbols.index("K"), units.symbols.index("S")]) == "K-S"
+    assert units.decode(map(units.symbols.index, ["S", "▁K", "S", "▁T"])) == "S K-S T"
     assert [len(spelling) for spelling in units.spellings("a")] == [1, 1]
     assert units.spellings("dog") == []
 
@@ -58,9 +58,10 @@ def test_words_without_a_pronunciation(path):
 
 
 @pytest.mark.parametrize(("lines", "said"), [
-    ("A AH\nB\n", "line 2: `B` has no phones"), ("A |\n", "line 1: <blank> and | are no phones"),
+    ("A AH\nB\n", "line 2: `B` has no phones"),
+    ("A ▁A\n", "line 1: <blank>, or a phone that begins with ▁"),
     ("", "no pronunciations in it")])
 def test_faults(tmp_path, lines, said):
     (tmp_path / "lexicon.txt").write_text(lines)
-    with pytest.raises(AsrError, match=said.replace("|", r"\|")):
+    with pytest.raises(AsrError, match=said):
         PhoneUnits.load(tmp_path / "lexicon.txt")
