@@ -152,6 +152,22 @@ def split(manifest: Path, rest: Path, held_out: Path, key: Literal["speaker", "t
 
 
 @prepare.command()
+@click.argument("noise_dir", type=_FOLDER)
+@click.argument("manifest", type=_FILE)
+def nonspeech(noise_dir: Path, manifest: Path) -> None:
+    """Sound in which nothing is said, for `asr train nonspeech=true`.
+
+    NOISE_DIR holds recordings of noise, in sub-folders too; MANIFEST is written, and beside it a
+    folder of its name with synthetic sounds: silence, tones, hum, clicks, coloured noise.
+    """
+    from asr.prepare.corpus import write_corpus
+    from asr.prepare.nonspeech import cut_recordings, synthetic_sounds
+
+    recorded = cut_recordings(noise_dir)
+    write_corpus(manifest, recorded + synthetic_sounds(manifest.with_suffix("")))
+
+
+@prepare.command()
 @click.argument("out_dir", type=_FOLDER)
 @click.option("--seed", default=0, show_default=True)
 def synthetic(out_dir: Path, seed: int) -> None:

@@ -71,6 +71,9 @@ class TrainConfig(Config):
     """What becomes of training utterances that CTC cannot learn from (more labels than frames,
     no text, no frames, words that the units cannot spell): an error that names them, or left out
     and counted."""
+    nonspeech: bool = False
+    """Take an utterance without text for one in which nothing is said, from which the network
+    learns to be silent (`asr prepare nonspeech`), and not for an unfit one."""
     dev_utterances: int = Field(0, ge=0)
     """Measure development on this many utterances, evenly spread over the set; 0 is all."""
     early_stop: int = Field(0, ge=0)

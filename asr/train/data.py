@@ -30,7 +30,7 @@ class Batch:
 
     ids: list[str]
     total_labels: int
-    """Of the global batch."""
+    """Of the global batch; an utterance without any counts as one."""
     total_frames: int
     """Of the global batch, without padding."""
     frames: FrameBatch | None
@@ -73,6 +73,8 @@ class TrainingSet:
         Normalisation of each entry.
     unfit : str
         "refuse" or "drop", see `TrainConfig.unfit`.
+    nonspeech : bool
+        Whether an utterance without text is fit, see `TrainConfig.nonspeech`.
 
     Raises
     ------
@@ -81,7 +83,7 @@ class TrainingSet:
     """
 
     def __init__(self, store: Store, statistics: np.ndarray, texts: Sequence[str],
-                 units: Units, network: Network, unfit: str) -> None:
+                 units: Units, network: Network, unfit: str, nonspeech: bool) -> None:
         self.store = store
         self.statistics = statistics
         self.labels = [units.encode(text) if units.spellable(text) == text else []
@@ -89,7 +91,8 @@ class TrainingSet:
         self.lengths = store.lengths
         self.output_lengths = network.output_lengths(torch.from_numpy(self.lengths)).numpy()
         needed = np.array([frames_needed(labels) for labels in self.labels])
-        fit = (needed > 0) & (needed <= self.output_lengths)
+        silent = np.array([nonspeech and not text for text in texts])
+        fit = ((needed > 0) | silent & (self.lengths > 0)) & (needed <= self.output_lengths)
         if not fit.all():
             self._report_unfit(np.flatnonzero(~fit), needed, texts, unfit)
         copies: dict[str, list[int]] = {}
@@ -150,7 +153,8 @@ class TrainingSet:
             np.tile(self.lengths[own], views), config.dimension, config.frame_shift)
         labels = [self.labels[i] for i in own]
         return Batch(
-            ids, sum(len(self.labels[i]) for i in indexes), int(self.lengths[indexes].sum()),
+            ids, sum(max(len(self.labels[i]), 1) for i in indexes),
+            int(self.lengths[indexes].sum()),
             FrameBatch.of([self.store.frames(i) for i in own], self.statistics[own])
             if own else None,
             torch.tensor([label for row in labels for label in row], dtype=torch.long),

@@ -136,7 +136,7 @@ def prepare_training(folder: Path, training_data: Store, development_data: Store
         origin = {"initial": start_from(network, units, start, initial)}
     processes = Processes()
     training = TrainingSet(training_data, _statistics(training_data, overall), texts, units,
-                           network, config.unfit)
+                           network, config.unfit, config.nonspeech)
     development = DevelopmentSet(
         development_data, _statistics(development_data, overall),
         development_data.texts(config.normaliser),

@@ -2,14 +2,18 @@
 
 import numpy as np
 import pytest
+import torch
 from dummies import FEATURES, WORDS
 
+from asr.augment.spec_augment import SpecAugmentConfig
+from asr.errors import AsrError
 from asr.features.store import Entry, Store, write_store
 from asr.model.config import ModelConfig
 from asr.model.network import Network
 from asr.text.units import CharacterUnits
 from asr.train.data import TrainingSet
 from asr.train.stage import _statistics
+from asr.train.step import Gradients
 
 COPIES = [(0.9, 0), (1.0, 0), (1.0, 1), (0.9, 2)]
 UNITS = CharacterUnits.from_texts(WORDS)
@@ -32,7 +36,7 @@ def store(path, copies=COPIES, seed=0, offset=0.0, cmvn="utterance"):
 
 def training_set(store):
     return TrainingSet(store, _statistics(store, None), store.texts("none"), UNITS, NETWORK,
-                       "refuse")
+                       "refuse", nonspeech=False)
 
 
 def test_an_epoch_hears_one_copy_of_each_utterance_and_in_time_all(tmp_path):
@@ -64,3 +68,40 @@ def test_plain_copies_are_normalised_as_if_there_were_no_others(tmp_path, cmvn):
     np.testing.assert_array_equal(found[plain], _statistics(alone, None))
     augmented = [i for i, entry in enumerate(mixed.entries) if entry.copy_number]
     assert found[augmented, 0].mean() == pytest.approx(50, abs=0.5)
+
+
+def nonspeech_store(path):
+    with_text = np.random.default_rng(0).standard_normal((2, 60, 12)).astype(np.float16)
+    write_store(path, FEATURES, [
+        (Entry(id=f"u{i}", text=text, speaker="s", speed=1.0), frames)
+        for i, (text, frames) in enumerate(zip(["one two", ""], with_text, strict=True))])
+    return Store.open(path)
+
+
+def test_utterances_without_text_are_unfit_unless_they_are_to_be_learned(tmp_path):
+    opened = nonspeech_store(tmp_path / "store")
+    arguments = opened, _statistics(opened, None), opened.texts("none"), UNITS, NETWORK
+    with pytest.raises(AsrError, match=r"1 of 2 entries unfit for CTC .u1: 0 frames needed"):
+        TrainingSet(*arguments, "refuse", nonspeech=False)
+    assert len(TrainingSet(*arguments, "drop", nonspeech=False).copies) == 1
+    data = TrainingSet(*arguments, "refuse", nonspeech=True)
+    batch = data.batch([0, 1], 0, 1, SpecAugmentConfig(), NETWORK.config, 1, 0, 1)
+    assert (batch.label_lengths.tolist(), batch.total_labels) == ([7, 0], 8)
+
+
+def test_silence_is_learned_as_blanks(tmp_path):
+    """Its loss is the negative log probability of a path of blanks, the only one."""
+    opened = nonspeech_store(tmp_path / "store")
+    data = TrainingSet(opened, _statistics(opened, None), opened.texts("none"), UNITS, NETWORK,
+                       "refuse", nonspeech=True)
+    still = NETWORK.config.model_copy(update={"dropout": 0.0})
+    nothing = SpecAugmentConfig(frequency_masks=0, time_masks_per_second=0)
+    batch = data.batch([1], 0, 1, nothing, still, 1, 0, 1)
+    gradients = Gradients(NETWORK, torch.device("cpu"), torch.float32,
+                          torch.amp.GradScaler("cpu", enabled=False), 0.0)
+    loss = gradients.add(batch)
+    NETWORK.zero_grad()
+    frames = batch.frames
+    with torch.inference_mode():
+        posteriors = NETWORK(frames.x, frames.lengths, frames.statistics)
+    torch.testing.assert_close(loss, -posteriors[:, 0, 0].sum())

@@ -21,7 +21,7 @@ def training(stores):
     network = Network(MODEL, store.config.dimension, len(units))
     statistics = np.tile(np.array([0.0, 1.0], np.float32)[:, None], (len(store), 1, 12))
     return TrainingSet(store, statistics, [entry.text for entry in store.entries], units, network,
-                       "refuse"), network
+                       "refuse", nonspeech=False), network
 
 
 @pytest.fixture
