@@ -15,7 +15,7 @@ from torch import Tensor
 from asr import __version__
 from asr.config import Config, parse_config
 from asr.decode.greedy import greedy_search
-from asr.errors import AsrError
+from asr.errors import AsrError, one_line
 from asr.features.batch import cut_batches
 from asr.files import atomic_write
 from asr.lexicon.dictionary import Pronunciation
@@ -61,7 +61,7 @@ class Pronouncer:
         except FileNotFoundError:
             raise AsrError(f"{path}: no such file") from None
         except (SafetensorError, OSError, ValueError) as error:
-            raise AsrError(f"{path}: damaged ({str(error).splitlines()[0]}); {remake}") from None
+            raise AsrError(f"{path}: damaged ({one_line(error)}); {remake}") from None
         network.load_state_dict(weights, assign=True)
         return cls(description.letters, description.phones, network)
 

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from asr import __version__
 from asr.config import Config, parse_config
-from asr.errors import AsrError
+from asr.errors import AsrError, one_line
 from asr.features.batch import cut_batches
 from asr.files import atomic_write
 from asr.lm.lstm_network import LstmConfig, LstmNetwork
@@ -74,7 +74,7 @@ class LstmModel:
         except FileNotFoundError:
             raise AsrError(f"{path}: no such file") from None
         except (SafetensorError, OSError, ValueError, RuntimeError) as error:
-            raise AsrError(f"{path}: damaged ({str(error).splitlines()[0]}); {_REMAKE}"
+            raise AsrError(f"{path}: damaged ({one_line(error)}); {_REMAKE}"
                            ) from None
         if not all(torch.isfinite(tensor).all() for tensor in weights.values()):
             raise AsrError(f"{path}: damaged (weights that are no numbers); {_REMAKE}")
