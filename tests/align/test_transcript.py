@@ -4,11 +4,13 @@ from hypothesis import strategies as st
 
 from asr.align.transcript import Written, spell, written_words
 from asr.errors import AsrError
+from asr.text.bpe import BpeUnits
 from asr.text.normalise import NORMALISERS, librispeech
 from asr.text.phones import PhoneUnits
 from asr.text.units import CharacterUnits
 
 UNITS = CharacterUnits.from_texts(["abc"])
+PAIRS = BpeUnits.from_texts(["a ab bab cab aab ab ab cab"], 8)
 
 
 @pytest.mark.parametrize(("text", "expected"), [
@@ -59,6 +61,12 @@ def test_phones_have_no_boundary():
     spelling = spell([Written("Bee", "bee"), Written("a", "a")], phones, False)
     assert spelling.labels.tolist() == phones.encode("bee a")
     assert spelling.edges == [(0, 2), (2, 3)]
+
+
+@given(st.lists(st.sampled_from(["a", "ab", "bab", "cab", "aab"]), min_size=1, max_size=6))
+def test_byte_pairs_of_a_text_are_those_of_its_words(words):
+    spelling = spell([Written(word, word) for word in words], PAIRS, False)
+    assert spelling.labels.tolist() == PAIRS.encode(" ".join(words))
 
 
 def test_unknown_words():
