@@ -22,9 +22,11 @@ if TYPE_CHECKING:
 _WIDTH = 2.4  # inches a second
 _SEEN = 0.1  # highest posterior of a unit that is drawn
 _GREY = "0.55"
-_PANELS = (("gates", ("input", "forget", "output", "reset", "update")),
-           ("candidate,\nhidden state", ("candidate", "hidden")), ("cell state", ("cell",)))
-"""What is drawn of a unit in one panel, where it has that."""
+_PANELS: tuple[tuple[str, tuple[str, ...], tuple[float, float] | None], ...] = (
+    ("gates", ("input", "forget", "output", "reset", "update"), (-0.1, 1.1)),
+    ("candidate,\nhidden state", ("candidate", "hidden"), (-1.2, 1.2)),
+    ("cell state", ("cell",), None))
+"""What is drawn of a unit in one panel, where it has that, and its limits."""
 
 
 def draw(path: Path, activity: Activity, labels: Labels, bundle: "Bundle", layer: str,
@@ -55,7 +57,7 @@ def draw(path: Path, activity: Activity, labels: Labels, bundle: "Bundle", layer
     if kind not in ("png", "svg"):
         raise AsrError(f"{path}: pictures are .png or .svg")
     duration = len(activity.samples) / bundle.sample_rate
-    panels = [(title, shown) for title, names in _PANELS
+    panels = [(title, shown, limits) for title, names, limits in _PANELS
               if (shown := [name for name in names if name in activity.cells])]
     heights = [0.6, 1.2, *(len(units) * len(panels) * [0.75]), 1.6]
     figure = Figure(figsize=(float(np.clip(_WIDTH * duration + 2, 7, 60)), sum(heights) + 0.8),
@@ -66,8 +68,8 @@ def draw(path: Path, activity: Activity, labels: Labels, bundle: "Bundle", layer
     _draw_sound(sound, activity, bundle, labels)
     _draw_features(features, activity, bundle)
     times = (np.arange(len(activity.log_posteriors)) + 0.5) * bundle.frame_shift
-    for axes, (unit, (title, names)) in zip(cells, product(units, panels), strict=True):
-        _draw_cell(axes, times, {name: activity.cells[name][:, unit] for name in names})
+    for axes, (unit, (title, names, limits)) in zip(cells, product(units, panels), strict=True):
+        _draw_cell(axes, times, {name: activity.cells[name][:, unit] for name in names}, limits)
         heading = f"{layer}, unit {unit}\n" if title == panels[0][0] else ""
         _title(axes, heading + title)
     _draw_posteriors(posteriors, activity, labels, bundle, times)
@@ -108,13 +110,14 @@ def _draw_features(axes: "Axes", activity: Activity, bundle: "Bundle") -> None:
     _title(axes, "log-mel\nbands" if config.kind == "fbank" else "MFCC")
 
 
-def _draw_cell(axes: "Axes", times: np.ndarray, values: dict[str, np.ndarray]) -> None:
+def _draw_cell(axes: "Axes", times: np.ndarray, values: dict[str, np.ndarray],
+               limits: tuple[float, float] | None) -> None:
     for (name, line), colour, style in zip(values.items(), COLOURS, ("-", "--", "-."),
                                            strict=False):
         axes.plot(times, line, style, color=colour, label=name, linewidth=1.3)
     axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, fontsize=8)
     axes.grid(alpha=0.3)
-    axes.margins(y=0.1)
+    axes.set_ylim(limits)
 
 
 def _draw_posteriors(axes: "Axes", activity: Activity, labels: Labels, bundle: "Bundle",
