@@ -46,17 +46,12 @@ stage_prepare() {
 
 stage_lm() {
     [ -n "$data" ] || die "--data DIR is missing: the folder that holds text/novels.txt.xz"
-    asr lm text "$data/text/novels.txt.xz" "$exp/lm/sentences.txt.gz"
-    asr lm build "$exp/lm/sentences.txt.gz" "$exp/lm/words.lm" --order 4 --words 64000 \
-        --cutoffs 0,0,1,2 --prune 1e-7 --quantise
+    build_lm "$data/text/novels.txt.xz"
 }
 
 stage_lexicon() {
-    need prepare "$exp/data/train.jsonl"
     need lm "$exp/lm/words.lm"
-    [ -e "$exp/lexicon/g2p.safetensors" ] || asr lexicon train "$exp/lexicon/g2p.safetensors" --resume
-    asr lexicon make "$exp/data/train.jsonl" "$exp/lm/words.lm" "$exp/lexicon/lexicon.txt" \
-        --g2p "$exp/lexicon/g2p.safetensors"
+    make_lexicon
 }
 
 stage_features() {
@@ -81,10 +76,8 @@ stage_train() {
 }
 
 stage_tune() {
-    need train "$exp/model/bundle"
-    need features "$exp/features/dev-clean"
-    asr tune decode "$exp/model/bundle" "$exp/features/dev-clean" --lm "$exp/lm/words.lm" \
-        --output "$exp/tune" --trials 60
+    need lm "$exp/lm/words.lm"
+    tune_search dev-clean --trials 60
 }
 
 stage_decode() {
