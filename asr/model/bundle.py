@@ -85,9 +85,15 @@ class Bundle:
         return self.config.features.sample_rate
 
     @property
+    def frame_step(self) -> int:
+        """Samples per output frame."""
+        features = self.config.features
+        return round(features.frame_shift * features.sample_rate) * self.config.model.subsampling
+
+    @property
     def frame_shift(self) -> float:
         """Seconds per output frame."""
-        return self.config.features.frame_shift * self.config.model.subsampling
+        return self.frame_step / self.sample_rate
 
     def statistics(self, sums: np.ndarray, speakers: Sequence[str]) -> np.ndarray:
         """Normalisation of utterances with the `moments` sums, shape (N, 2, F)."""
