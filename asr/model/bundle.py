@@ -138,6 +138,20 @@ def save_bundle(path: Path, config: BundleConfig, units: Units,
         _describe(folder, config, units)
 
 
+def packaged_bundle() -> Path:
+    """The folder of the English model that comes with the package.
+
+    Raises
+    ------
+    AsrError
+        It was left out of this copy of the package.
+    """
+    path = Path(__file__).parents[1] / "english"
+    if not (path / "bundle.json").is_file():
+        raise AsrError("this copy of asr holds no model of its own; name one with --model")
+    return path
+
+
 def load_bundle(path: Path, device: str = "cpu") -> Bundle:
     """Load a bundle for inference.
 
