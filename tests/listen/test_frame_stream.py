@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from asr.features.config import FeatureConfig
 from asr.features.extract import extract
-from asr.listen.frames import FrameStream
+from asr.listen.frame_stream import FrameStream
 
 CONFIGS = [FeatureConfig(), FeatureConfig(kind="mfcc", mels=23, deltas=2),
            FeatureConfig(deltas=1, dither=0), FeatureConfig(sample_rate=11_025, mels=23),
