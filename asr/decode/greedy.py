@@ -1,5 +1,7 @@
 """Greedy search: the best unit of each frame, repeats merged, blanks removed."""
 
+from collections.abc import Iterator
+
 import numpy as np
 from numba import njit
 
@@ -41,7 +43,7 @@ def greedy_search(log_posteriors: np.ndarray) -> tuple[np.ndarray, np.ndarray, f
 
 
 class GreedySearch:
-    """Greedy search that takes an utterance's frames as they come."""
+    """Greedy search that takes an utterance's frames as they come, as `BeamSearch` does."""
 
     def __init__(self) -> None:
         self._labels = np.zeros(0, np.int32)
@@ -61,6 +63,10 @@ class GreedySearch:
     def best(self) -> Labelling:
         """The labelling of the best path so far; `acoustic` is the path's."""
         return Labelling(self._labels, np.zeros(len(self._labels) + 1, np.int32), self._score, 0.0)
+
+    def labellings(self) -> Iterator[Labelling]:
+        """The only one: `best`."""
+        yield self.best()
 
     def stable(self) -> int:
         """How many of its units will not change: all."""
