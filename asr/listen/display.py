@@ -31,8 +31,8 @@ def rewritten(console: "Console") -> Iterator[Callable[[Partial | Final], None]]
     with Live(console=console, auto_refresh=False, transient=True, redirect_stderr=False) as live:
         def show(event: Partial | Final) -> None:
             if isinstance(event, Final):
+                live.update(Text())
                 console.print(Text(final_line(event).expandtabs()), soft_wrap=True)
-                live.update(Text(), refresh=True)
                 return
             words = [Text(printable(word), "" if place < event.stable else "dim")
                      for place, word in enumerate(event.words)]
