@@ -5,6 +5,7 @@ import hashlib
 import lzma
 import os
 import shutil
+import sys
 import tarfile
 import zlib
 from collections.abc import Callable, Collection, Iterator
@@ -20,6 +21,26 @@ def cannot_write(path: Path, error: OSError) -> AsrError:
     """The error to raise when writing `path` fails."""
     return AsrError(f"cannot write {path}: {error.strerror or error}; free the space or choose "
                     "another place")
+
+
+def write_stdout(text: str) -> None:
+    """Print text at once.
+
+    Raises
+    ------
+    AsrError
+        Stdout goes to a file, and the disk is full.
+    BrokenPipeError
+        Its reader has left.
+    """
+    try:
+        print(text, end="", flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        # What is left in the buffer would fail again when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise cannot_write(Path("stdout"), error) from error
 
 
 def _beside(path: Path, ending: str) -> Path:
