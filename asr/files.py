@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import socket
+import sys
 import tarfile
 import zlib
 from collections.abc import Callable, Collection, Iterator
@@ -27,6 +28,26 @@ def cannot_write(path: Path, error: OSError) -> AsrError:
 
 _HOST = re.sub(r"\W", "-", socket.gethostname())
 _LEFT = re.compile(rf"\.(.+)\.{_HOST}\.(\d+)\.(partial|old)")
+
+
+def write_stdout(text: str) -> None:
+    """Print text at once.
+
+    Raises
+    ------
+    AsrError
+        Stdout goes to a file, and the disk is full.
+    BrokenPipeError
+        Its reader has left.
+    """
+    try:
+        print(text, end="", flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        # What is left in the buffer would fail again when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise cannot_write(Path("stdout"), error) from error
 
 
 def _beside(path: Path, ending: str) -> Path:

@@ -36,14 +36,14 @@ class Search(NamedTuple):
     model does, in nats."""
 
 
-def decode_posteriors(ids: Sequence[str], log_posteriors: Iterable[np.ndarray], units: Units,
+def decode_posteriors(ids: Iterable[str], log_posteriors: Iterable[np.ndarray], units: Units,
                       frame_shift: float, search: Search, threads: int | None = None
                       ) -> Iterator[Hypothesis]:
     """Search many utterances' posteriors, in threads; the order is kept, and a few are in flight.
 
     Parameters
     ----------
-    ids : sequence of N str
+    ids : iterable of N str
     log_posteriors : iterable of N np.ndarray, shape = (T, V), float32
         Natural log; unit 0 is the blank.
     frame_shift : float

@@ -196,6 +196,11 @@ def load_bundle(path: Path, device: str = "cpu") -> Bundle:
                     for name in ("lm.lm", "lstm.safetensors")))
 
 
+def bundle_files(path: Path) -> list[Path]:
+    """Those of `FILES` that are in the folder `path`."""
+    return [file for name in FILES if (file := path / name).exists()]
+
+
 def set_decoding(path: Path, decoding: DecodeConfig, lm: bytes | None, lstm: bytes | None,
                  provenance: dict[str, Any]) -> None:
     """Give a bundle other settings of its search, and the language models they are for.
