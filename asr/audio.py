@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import soundfile
@@ -11,9 +12,10 @@ import soxr
 
 from asr.errors import AsrError
 
-SUFFIXES = (".flac", ".wav", ".mp3", ".opus", ".ogg", ".sph", ".raw")
+SUFFIXES = (".flac", ".wav", ".mp3", ".opus", ".ogg", ".oga", ".sph", ".aif", ".aiff", ".au",
+            ".caf", ".w64", ".raw")
 RAW_SAMPLE_RATE = 16_000  # headerless .raw files (AN4's): 16-bit, 16 kHz, mono
-_BLOCK = 1 << 18  # samples read at once: memory follows the data, not what the header claims
+_BLOCK = 1 << 18  # values read at once: memory follows the data, not what the header claims
 
 
 @dataclass(frozen=True)
@@ -67,27 +69,62 @@ def read_audio(path: Path, sample_rate: int, start: float = 0.0,
     AsrError
         The file cannot be read, is cut off, holds no samples, or samples that are not finite.
     """
-    with _open(path) as file:
+    return np.concatenate(list(audio_blocks(path, sample_rate, start, duration)))
+
+
+def audio_blocks(source: Path | BinaryIO, sample_rate: int, start: float = 0.0,
+                 duration: float | None = None) -> Iterator[np.ndarray]:
+    """Yield what `read_audio` returns, in blocks of some seconds while the file is read.
+
+    Memory is bounded whatever the length, rate and channels. Errors are those of `read_audio`,
+    raised where reading meets them.
+
+    Parameters
+    ----------
+    source : Path or BinaryIO
+        An open file is read from its beginning, must allow seeking, and is called stdin in errors.
+    """
+    name = source if isinstance(source, Path) else "stdin"
+    with _open(source) as file:
         rate = file.samplerate
         first = round(start * rate)
         wanted = max(file.frames - first, 0) if duration is None else round(duration * rate)
         if first + wanted > file.frames:
-            raise AsrError(f"{path}: ends at {file.frames / rate:.2f} s, before the asked-for "
+            raise AsrError(f"{name}: ends at {file.frames / rate:.2f} s, before the asked-for "
                            f"{(first + wanted) / rate:.2f} s")
-        samples = np.concatenate([np.zeros(0, np.float32), *_blocks(file, path, first, wanted)])
-    if len(samples) < wanted:
-        raise AsrError(f"{path}: cut off: {len(samples) / rate:.2f} s of the {wanted / rate:.2f} s "
-                       "that its header promises")
-    if not np.isfinite(samples).all():
-        raise AsrError(f"{path}: holds samples that are not finite (NaN or infinity)")
-    if rate != sample_rate:
-        samples = soxr.resample(samples, rate, sample_rate)
-    if not len(samples):
-        raise AsrError(f"{path}: no samples in it")
-    return samples
+        resampler = (soxr.ResampleStream(rate, sample_rate, 1, dtype="float32")
+                     if rate != sample_rate else None)
+        read = made = 0
+        for block in _blocks(file, name, first, wanted):
+            if not np.isfinite(block).all():
+                raise AsrError(f"{name}: holds samples that are not finite (NaN or infinity)")
+            read += len(block)
+            if resampler:
+                block = resampler.resample_chunk(block, last=read == wanted)
+            made += len(block)
+            yield block
+    if read < wanted:
+        raise AsrError(f"{name}: cut off: {read / rate:.2f} s of the {wanted / rate:.2f} s that "
+                       "its header promises")
+    if not made:
+        raise AsrError(f"{name}: no samples in it")
 
 
-def _open(path: Path) -> soundfile.SoundFile:
+def _open(source: Path | BinaryIO) -> soundfile.SoundFile:
+    return _open_path(source) if isinstance(source, Path) else _open_stream(source)
+
+
+def _open_stream(file: BinaryIO) -> soundfile.SoundFile:
+    if not file.seek(0, os.SEEK_END):
+        raise AsrError("stdin: nothing came")
+    file.seek(0)
+    try:
+        return soundfile.SoundFile(file)
+    except soundfile.LibsndfileError as error:
+        raise AsrError(f"stdin: not readable as audio ({error.error_string.rstrip('.')})") from None
+
+
+def _open_path(path: Path) -> soundfile.SoundFile:
     try:
         empty = path.stat().st_size == 0
     except FileNotFoundError:
@@ -109,19 +146,21 @@ def _open(path: Path) -> soundfile.SoundFile:
         raise AsrError(f"{path}: not readable as audio ({reason.rstrip('.')})") from None
 
 
-def _blocks(file: soundfile.SoundFile, path: Path, first: int, wanted: int) -> Iterator[np.ndarray]:
+def _blocks(file: soundfile.SoundFile, name: Path | str, first: int, wanted: int
+            ) -> Iterator[np.ndarray]:
     """Mono blocks of the part of the file, as long as it yields any."""
+    size = max(1, _BLOCK // file.channels)
     try:
         if first:
             file.seek(first)
         while wanted > 0:
-            block = file.read(min(_BLOCK, wanted), dtype="float32", always_2d=True)
+            block = file.read(min(size, wanted), dtype="float32", always_2d=True)
             if not len(block):
                 return
             wanted -= len(block)
             yield block.mean(axis=1)
     except soundfile.LibsndfileError as error:
-        raise AsrError(f"{path}: damaged or cut off ({error.error_string.rstrip('.')})") from None
+        raise AsrError(f"{name}: damaged or cut off ({error.error_string.rstrip('.')})") from None
 
 
 def _byte_order(path: Path) -> str:

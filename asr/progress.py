@@ -3,9 +3,12 @@
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from asr.parallel import under_torchrun
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, ProgressColumn
 
 T = TypeVar("T")
 _LINE_EVERY = 30.0  # seconds
@@ -18,21 +21,10 @@ def log(message: str) -> None:
 
 def track(items: Iterable[T], description: str, total: int | None = None) -> Iterator[T]:
     """Pass `items` on and show how many (of `total`, if that is known) have gone by."""
-    # Torchrun's processes share a terminal: bars would overwrite each other.
-    if sys.stderr.isatty() and not under_torchrun():
-        # Here: those who only log need not wait for it.
-        from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            TextColumn,
-            TimeRemainingColumn,
-        )
+    if _bars():
+        from rich.progress import MofNCompleteColumn
 
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
-                   TimeRemainingColumn())
-        with Progress(*columns, console=Console(stderr=True)) as progress:
+        with _bar(MofNCompleteColumn()) as progress:
             yield from progress.track(items, total=total, description=description)
         return
     last = time.monotonic()
@@ -41,3 +33,60 @@ def track(items: Iterable[T], description: str, total: int | None = None) -> Ite
             last = time.monotonic()
             log(f"{description}: {count}{f' of {total}' if total else ''}")
         yield item
+
+
+def track_audio(items: Iterable[tuple[float, T]], description: str, total: float) -> Iterator[T]:
+    """As `track`, of audio: how much of it has gone by, how fast, and how long the rest will take.
+
+    Parameters
+    ----------
+    items : iterable of (seconds, item)
+        How much audio has gone by with the item and all before it.
+    total : float
+        Seconds, as far as is known.
+    """
+    began = last = time.monotonic()
+    if _bars():
+        from rich.progress import TextColumn
+
+        with _bar(TextColumn("{task.completed:,.0f} of {task.total:,.0f} s"),
+                  TextColumn("{task.fields[speed]}")) as bar:
+            task = bar.add_task(description, total=total, speed="")
+            for done, item in items:
+                bar.update(task, completed=done,
+                           speed=real_time_factor(done, time.monotonic() - began))
+                yield item
+        return
+    for done, item in items:
+        if time.monotonic() - last > _LINE_EVERY:
+            last = time.monotonic()
+            left = max(0.0, total - done) * (last - began) / done if done else 0.0
+            log(f"{description}: {done:,.0f} of {total:,.0f} s, "
+                f"{real_time_factor(done, last - began)}, {clock(left)} left")
+        yield item
+
+
+def real_time_factor(audio: float, wall: float) -> str:
+    """Time taken over the audio's length, both in seconds, for people."""
+    return f"real-time factor {wall / audio:.3f}" if audio else "no audio"
+
+
+def clock(seconds: float) -> str:
+    """H:MM:SS."""
+    minutes, seconds = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02}:{seconds:02}"
+
+
+def _bars() -> bool:
+    """Torchrun's processes share a terminal: bars would overwrite each other."""
+    return sys.stderr.isatty() and not under_torchrun()
+
+
+def _bar(*columns: "ProgressColumn") -> "Progress":
+    # Here: those who only log need not wait for it.
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    # Left alone, or rich would take results over to its own stream.
+    return Progress(TextColumn("{task.description}"), BarColumn(), *columns, TimeRemainingColumn(),
+                    console=Console(stderr=True), redirect_stdout=False)

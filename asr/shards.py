@@ -83,7 +83,7 @@ def write_in_parts(target: Path, shard: Shard, sources: Iterable[str | Path],
         return
     if not target.name:
         raise AsrError(f"cannot write {target}: name a file or folder of its own")
-    folder = target.with_name(f"{target.name}.parts-{shard.count}-{_digest(sources)}")
+    folder = target.with_name(f"{target.name}.parts-{shard.count}-{digest(sources)}")
     parts = [folder / str(number) for number in range(1, shard.count + 1)]
     if parts[shard.number - 1].exists():
         log(f"asr: {target}: {shard} was there already")
@@ -97,7 +97,7 @@ def write_in_parts(target: Path, shard: Shard, sources: Iterable[str | Path],
         _merge(target, folder, parts, merge)
 
 
-def _digest(sources: Iterable[str | Path]) -> str:
+def digest(sources: Iterable[str | Path]) -> str:
     """16 hex digits that change with the texts, with the files' content and with the version."""
     names = [sha256(source) if isinstance(source, Path) else source for source in sources]
     return hashlib.sha256(json.dumps([__version__, *names]).encode()).hexdigest()[:16]

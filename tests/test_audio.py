@@ -1,5 +1,6 @@
 """asr.audio: any file → mono float32 at the asked-for rate, or one clear line."""
 
+import io
 import os
 import struct
 import tracemalloc
@@ -8,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import soxr
 
-from asr.audio import audio_info, read_audio
+from asr.audio import audio_blocks, audio_info, read_audio
 from asr.errors import AsrError
 
 RATE = 16_000
@@ -204,3 +206,33 @@ def test_part_beyond_the_end(tmp_path, suffix, start, duration):
                                            if suffix == "opus" else {}))
     with pytest.raises(AsrError, match=r"ends at 1\.00 s, before the asked-for"):
         read_audio(path, RATE, start, duration)
+
+
+@pytest.mark.parametrize(("rate", "channels"), [(16_000, 1), (96_000, 2), (8_000, 1), (44_100, 40)])
+def test_blocks_are_the_whole_and_few_at_once(tmp_path, rate, channels):
+    """Resampled in one go by soxr; memory for a block, however many channels it has."""
+    wave = np.random.default_rng(0).uniform(-0.5, 0.5, (rate * 40 // channels, channels))
+    path = tmp_path / "a.wav"
+    soundfile.write(path, wave, rate, subtype="FLOAT")
+    blocks = list(audio_blocks(path, RATE))
+    whole = wave.astype(np.float32).mean(axis=1)
+    expected = whole if rate == RATE else soxr.resample(whole, rate, RATE)
+    np.testing.assert_allclose(np.concatenate(blocks), expected, atol=1e-6)
+    assert len(blocks) > 2 or rate == 8_000
+    assert max(map(len, blocks)) <= 2 * (1 << 18) // channels + 1000
+    np.testing.assert_array_equal(read_audio(path, RATE), np.concatenate(blocks))
+
+
+@pytest.mark.parametrize("suffix", ["wav", "flac", "ogg", "mp3"])
+def test_an_open_file(tmp_path, suffix):
+    soundfile.write(tmp_path / f"a.{suffix}", tone(), RATE)
+    stream = io.BytesIO((tmp_path / f"a.{suffix}").read_bytes())
+    np.testing.assert_array_equal(np.concatenate(list(audio_blocks(stream, RATE))),
+                                  read_audio(tmp_path / f"a.{suffix}", RATE))
+
+
+def test_an_open_file_that_is_no_audio():
+    with pytest.raises(AsrError, match="stdin: not readable as audio"):
+        list(audio_blocks(io.BytesIO(b"HELLO WORLD" * 100), RATE))
+    with pytest.raises(AsrError, match="stdin: nothing came"):
+        list(audio_blocks(io.BytesIO(), RATE))

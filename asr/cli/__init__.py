@@ -3,6 +3,7 @@
 import importlib
 import os
 import sys
+from typing import Any
 
 import click
 
@@ -24,6 +25,13 @@ class _LazyGroup(click.Group):
             return None
         return getattr(importlib.import_module(f"asr.cli.{cmd_name}"), cmd_name)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # the reader of stdout (head, less) has left; click would say 1
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(141)
+
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__)
@@ -44,6 +52,3 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         click.echo("asr: interrupted", err=True)
         sys.exit(130)
-    except BrokenPipeError:  # the reader of stdout (head, less) has left
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(141)

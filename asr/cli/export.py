@@ -5,6 +5,7 @@ from typing import Literal
 import click
 
 from asr.errors import AsrError
+from asr.files import read_text
 
 
 @click.command()
@@ -12,7 +13,10 @@ from asr.errors import AsrError
 @click.argument("output", type=click.Path(path_type=Path))
 @click.option("--weights", type=click.Choice(["float32", "float16", "int8"]), default="int8",
               show_default=True, help="Precision of a bundle's weights.")
-def export(bundle: Path, output: Path, weights: Literal["float32", "float16", "int8"]) -> None:
+@click.option("--card", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE.md",
+              help="What people should know of it; goes into the bundle's README.md.")
+def export(bundle: Path, output: Path, weights: Literal["float32", "float16", "int8"],
+           card: Path | None) -> None:
     """Write BUNDLE for where it is to run.
 
     OUTPUT is a folder: a bundle with smaller weights; or, by its name, an .onnx file: the network
@@ -28,4 +32,4 @@ def export(bundle: Path, output: Path, weights: Literal["float32", "float16", "i
     else:
         from asr.export.smaller import export_bundle
 
-        export_bundle(bundle, output, weights)
+        export_bundle(bundle, output, weights, "" if card is None else read_text(card))

@@ -3,27 +3,29 @@ from typing import Any
 
 import click
 
-from asr.cli.options import search_options, search_request, shard_option
+from asr.cli.options import model_option, search_options, search_request, shard_option
 from asr.parallel import under_torchrun
 from asr.shards import Shard
 
 
 @click.command()
 @click.argument("audio", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--model", required=True, metavar="BUNDLE", type=click.Path(path_type=Path),
-              help="Folder of a trained model.")
+@model_option
 @click.option("--format", "formats", multiple=True, default=["text"], show_default=True,
-              metavar="LIST", help="text, json, srt, vtt, ctm: one, or several by commas.")
+              metavar="LIST",
+              help="text, json, srt, vtt, ctm, tsv, textgrid: one, or several by commas.")
 @click.option("--output", metavar="DIR", type=click.Path(path_type=Path),
-              help="Write DIR/<name>.<extension> for each file and format. Default: stdout, where "
-                   "the text of several files has `path: ` before each line.")
+              help="Write DIR/<name>.<extension> for each recording and format, with a folder's "
+                   "sub-folders; what is finished there is left. Default: stdout, where the text "
+                   "of several has `path: ` before each line.")
 @search_options
 @shard_option
 @click.pass_context
 def transcribe(context: click.Context, audio: tuple[Path, ...], model: Path,
                formats: tuple[str, ...], output: Path | None, shard: Shard,
                **search: Any) -> None:
-    """Write down what is said in AUDIO: any files that libsndfile reads.
+    """Write down what is said in AUDIO: files that libsndfile reads, folders of them, manifests
+    (.jsonl), or - for a file on standard input.
 
     A file that cannot be read gets a line on stderr and the others are done; the exit code is 1
     then (0 under torchrun, which would end the other processes), and 2 if none could be read.

@@ -48,14 +48,14 @@ class Search(NamedTuple):
                 for first, end in word_edges(labelling.labels, units)]
 
 
-def decode_posteriors(ids: Sequence[str], log_posteriors: Iterable[np.ndarray], units: Units,
+def decode_posteriors(ids: Iterable[str], log_posteriors: Iterable[np.ndarray], units: Units,
                       frame_shift: float, search: Search, threads: int | None = None
                       ) -> Iterator[Hypothesis]:
     """Search many utterances' posteriors, in threads; the order is kept, and a few are in flight.
 
     Parameters
     ----------
-    ids : sequence of N str
+    ids : iterable of N str
     log_posteriors : iterable of N np.ndarray, shape = (T, V), float32
         Natural log; unit 0 is the blank.
     frame_shift : float

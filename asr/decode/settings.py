@@ -1,6 +1,6 @@
 """What a search runs with: the model bundle's own settings, changed by a caller's wishes."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -37,6 +37,11 @@ class SearchRequest(NamedTuple):
     """Take none, not even the bundle's, nor its LSTM model."""
     lstm: Path | None = None
     """An LSTM language model in place of the bundle's, to rescore with."""
+
+    def depends(self) -> Iterator[str | Path]:
+        """All that is asked for, as texts and as files."""
+        yield repr((sorted(self.changes.items()), self.without_lm))
+        yield from (path for path in (self.lm, self.lstm) if path is not None)
 
 
 def prepare_search(bundle: "Bundle", request: SearchRequest | None = None) -> Search:

@@ -18,8 +18,7 @@ from asr.features.store import FILES as STORE_FILES
 from asr.features.store import Store
 from asr.files import atomic_write, read_lines
 from asr.manifest import write_records
-from asr.model.bundle import FILES as BUNDLE_FILES
-from asr.model.bundle import load_bundle
+from asr.model.bundle import bundle_files, load_bundle
 from asr.model.inference import (
     batches_by_length,
     inference_device,
@@ -81,9 +80,8 @@ def decode_store(bundle_folder: Path, store_folder: Path, output: Path, request:
 
 def _sources(bundle: Path, store: Path, request: SearchRequest) -> Iterator[str | Path]:
     """What hypotheses depend on; of the features, their sums stand for them."""
-    yield repr((sorted(request.changes.items()), request.without_lm))
-    yield from (path for path in (request.lm, request.lstm) if path is not None)
-    yield from (path for name in BUNDLE_FILES if (path := bundle / name).exists())
+    yield from request.depends()
+    yield from bundle_files(bundle)
     yield from (store / name for name in STORE_FILES if name != "frames.f16")
 
 

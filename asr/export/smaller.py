@@ -9,10 +9,15 @@ from asr.model.weights import Precision
 from asr.progress import log
 
 
-def export_bundle(folder: Path, output: Path, precision: Precision) -> None:
+def export_bundle(folder: Path, output: Path, precision: Precision, card: str = "") -> None:
     """Write the bundle in `folder` with its weights in another precision.
 
     What they are rounded to is what the new bundle computes with, in float32.
+
+    Parameters
+    ----------
+    card : str
+        See `BundleConfig.card`; the bundle's own by default.
 
     Raises
     ------
@@ -24,7 +29,8 @@ def export_bundle(folder: Path, output: Path, precision: Precision) -> None:
     bundle = load_bundle(folder)
     origin = {"weights of": sha256(folder / "model.safetensors")}
     config = bundle.config.model_copy(update={
-        "weights": precision, "provenance": bundle.config.provenance | origin})
+        "weights": precision, "card": card or bundle.config.card,
+        "provenance": bundle.config.provenance | origin})
     save_bundle(output, config, bundle.units, bundle.network.state_dict(),
                 bundle.training_statistics,
                 *(None if path is None else path.read_bytes() for path in (bundle.lm, bundle.lstm)))

@@ -19,12 +19,12 @@ from asr.features.batch import cut_batches
 from asr.lexicon.dictionary import Pronunciation
 from asr.lexicon.network import G2pConfig, G2pNetwork
 from asr.lexicon.pronouncer import Pronouncer, padded
+from asr.memory import keep_freed_memory
 from asr.progress import log, track
 from asr.randomness import generator
 from asr.text.units import BLANK, frames_needed
 from asr.train.checkpoint import check_resumable, load_checkpoint, save_checkpoint
 from asr.train.config import ScheduleConfig
-from asr.train.memory import keep_freed_memory
 from asr.train.precision import training_dtype
 from asr.train.schedule import learning_rate
 

@@ -31,9 +31,8 @@ class Listener:
     Examples
     --------
     >>> import asr
-    >>> from asr.decode.settings import prepare_search
     >>> model = asr.load_model("exp/live/model/bundle")  # doctest: +SKIP
-    >>> listener = Listener(model, prepare_search(model))  # doctest: +SKIP
+    >>> listener = Listener(model.bundle, model.search)  # doctest: +SKIP
     >>> for samples in blocks:  # doctest: +SKIP
     ...     for event in listener.push(samples):
     ...         print(event)

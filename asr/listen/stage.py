@@ -10,10 +10,10 @@ import numpy as np
 
 from asr.audio import read_audio
 from asr.decode.settings import SearchRequest, prepare_search
+from asr.listen.blocks import microphone, paced
 from asr.listen.display import rewritten, show_plainly
 from asr.listen.latency import Latency
 from asr.listen.listener import Listener
-from asr.listen.sources import microphone, paced
 from asr.listen.text_stream import Final, Partial
 from asr.model.bundle import load_bundle
 from asr.model.summary import reach
@@ -30,7 +30,7 @@ def listen_to(bundle_folder: Path, audio: Path | None, request: SearchRequest, s
     audio : Path, optional
         A file; without it the microphone is listened to.
     speed : float
-        Of the file, see `asr.listen.sources.paced`.
+        Of the file, see `asr.listen.blocks.paced`.
     silence : float
         Seconds after which an utterance is over.
 

@@ -20,10 +20,10 @@ from asr.lm.lstm_data import Corpus, UnitBatch, dropout_factors
 from asr.lm.lstm_network import LstmConfig, LstmNetwork
 from asr.lm.ngram import SPECIAL
 from asr.lm.vocabulary import Vocabulary, VocabularyConfig
+from asr.memory import keep_freed_memory
 from asr.progress import log, track
 from asr.train.checkpoint import check_resumable, load_checkpoint, save_checkpoint
 from asr.train.config import ScheduleConfig
-from asr.train.memory import keep_freed_memory
 from asr.train.precision import training_dtype
 from asr.train.schedule import learning_rate, should_stop
 from asr.train.signals import StopSignals

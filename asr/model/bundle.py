@@ -61,6 +61,8 @@ class BundleConfig(Config):
     """What was done to the training transcripts, see `asr.text.normalise`."""
     decoding: DecodeConfig = DecodeConfig()
     """How to search its posteriors, where nobody says otherwise; see `asr tune decode`."""
+    card: str = ""
+    """Markdown for people: what it was trained on, what it is for, what it is bad at."""
     provenance: dict[str, Any] = Field(default_factory=dict)
     """Data hash, seed, commit, command, development result …"""
 
@@ -193,6 +195,11 @@ def load_bundle(path: Path, device: str = "cpu") -> Bundle:
                     for name in ("lm.lm", "lstm.safetensors")))
 
 
+def bundle_files(path: Path) -> list[Path]:
+    """Those of `FILES` that are in the folder `path`."""
+    return [file for name in FILES if (file := path / name).exists()]
+
+
 def set_decoding(path: Path, decoding: DecodeConfig, lm: bytes | None, lstm: bytes | None,
                  provenance: dict[str, Any]) -> None:
     """Give a bundle other settings of its search, and the language models they are for.
@@ -238,10 +245,13 @@ def _card(config: BundleConfig, units: Units) -> str:
 {direction} {model.cell.upper()} with CTC, {model.layers} × {model.units} cells, on \
 {features.dimension} {features.kind} values every {1000 * features.frame_shift:g} ms, one output \
 every {1000 * features.frame_shift * model.subsampling:g} ms, {len(units)} \
-{_KINDS[config.units]}, text normalised as `{config.normaliser}`. Written by asr \
-{config.asr_version}.
+{_KINDS[config.units]}, text normalised as `{config.normaliser}`, weights in {config.weights}. \
+Written by asr {config.asr_version}.
 
     asr transcribe --model THIS_FOLDER speech.wav
+
+{config.card}
+## Where it is from
 
 {provenance}
 """

@@ -13,7 +13,7 @@ from asr.config import save_config
 from asr.errors import AsrError
 from asr.features.cmvn import statistics, statistics_of
 from asr.features.store import Store
-from asr.files import remove_partial
+from asr.memory import keep_freed_memory
 from asr.model.bundle import BundleConfig, load_bundle, save_bundle
 from asr.model.inference import evenly
 from asr.model.network import Network
@@ -26,7 +26,6 @@ from asr.train.distributed import Processes
 from asr.train.evaluate import DevelopmentSet, Evaluation
 from asr.train.initial import start_from
 from asr.train.loop import Trainer
-from asr.train.memory import keep_freed_memory
 from asr.train.metrics import Record
 from asr.train.rehearsal import rehearse
 
@@ -90,7 +89,6 @@ def train(folder: Path, training_data: Store, development_data: Store, config: T
     if trainer.checkpoint.exists():
         trainer.resume()
     if trainer.processes.first:
-        remove_partial(folder)
         save_config(folder / "config.yaml", config)
     weights, result = trainer.run()
     if trainer.processes.first:

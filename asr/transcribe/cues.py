@@ -11,6 +11,7 @@ LINE = 42  # characters in a line, and lines in a cue: what broadcasters ask for
 LINES = 2
 LONGEST = 7.0  # seconds that a cue lasts
 SHORTEST = 1.0  # where the next cue leaves so much time
+SPEED = 17.0  # characters a second that can be read, where the next cue leaves the time
 PAUSE = 1.0  # seconds of silence that always end a cue
 
 
@@ -27,19 +28,21 @@ def cues(words: Sequence[Word]) -> list[Cue]:
     """Group words into cues of at most 2 lines of 42 characters and 7 s.
 
     A cue ends at a pause of 1 s; where none comes before it is full, at the longest pause in its
-    second half. A single word that is too long for a cue gets one of its own, with as many lines
-    as it needs.
+    second half. It stays until it can have been read, at 17 characters a second, or the next one
+    comes. A single word that is too long for a cue gets one of its own, with as many lines as it
+    needs.
     """
     edges = [0]
     while edges[-1] < len(words):
         edges.append(_end_of_cue(words, edges[-1]))
     found = []
     for first, end in itertools.pairwise(edges):
-        start = words[first].start
-        stop = min(max(words[end - 1].end, start + SHORTEST), start + LONGEST)
+        start, lines = words[first].start, _lines(words[first:end])
+        read = max(SHORTEST, sum(map(len, lines)) / SPEED)
+        stop = min(max(words[end - 1].end, start + read), start + LONGEST)
         if end < len(words):
             stop = min(stop, words[end].start)
-        found.append(Cue(round(1000 * start), round(1000 * stop), _lines(words[first:end])))
+        found.append(Cue(round(1000 * start), round(1000 * stop), lines))
     return found
 
 

@@ -1,108 +1,106 @@
-"""The transcribe stage: audio files become transcripts, one bad file not keeping the others."""
+"""The transcribe stage: recordings become transcripts, one bad file not keeping the others."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from asr.decode.settings import SearchRequest, prepare_search
 from asr.errors import AsrError
-from asr.files import atomic_write, cannot_write
-from asr.model.bundle import load_bundle
+from asr.memory import return_freed_memory
+from asr.model.bundle import bundle_files, load_bundle
 from asr.model.inference import inference_device
-from asr.progress import log, track
+from asr.parallel import cores, ordered_map
+from asr.progress import clock, log, real_time_factor, track_audio
 from asr.shards import WHOLE, Shard
-from asr.transcribe.transcribe import Transcript, transcribe_file
-from asr.transcribe.writers import FORMATS
+from asr.transcribe.outputs import Folder, Stdout
+from asr.transcribe.recognise import End
+from asr.transcribe.sources import Source, find_sources
+from asr.transcribe.transcribe import Segment, Transcript, transcribe_recordings
 
 
-def transcribe_files(bundle_folder: Path, paths: Sequence[Path], formats: Sequence[str],
+def transcribe_files(bundle_folder: Path, arguments: Sequence[Path], formats: Sequence[str],
                      output: Path | None, request: SearchRequest, shard: Shard = WHOLE) -> int:
-    """Transcribe files one after the other, each written as soon as it is done.
+    """Transcribe recordings in order, each written as soon as it is done.
 
     Parameters
     ----------
+    arguments : sequence of Path
+        See `asr.transcribe.sources.find_sources`.
     formats : sequence of str
         Keys of `asr.transcribe.writers.FORMATS`.
     output : Path, optional
-        Folder for `<name of the audio without suffix>.<extension>`. Without it the transcripts
-        go to stdout: of several files, text lines each have the file's path in front.
+        Folder for `<name of the audio without suffix>.<extension>`. What is finished there, by the
+        same model with the same settings, is left as it is. Without it the transcripts go to
+        stdout: of several recordings, text lines each have the name in front.
 
     Returns
     -------
     int
-        How many files could not be read; each got a line on stderr.
+        How many recordings could not be read; each got a line on stderr.
 
     Raises
     ------
     AsrError
-        No file could be read, the bundle cannot be loaded, the output cannot be written, or it
-        could not hold all transcripts apart.
+        None could be read, the bundle cannot be loaded, the output cannot be written, or it could
+        not hold all transcripts apart.
     """
-    if output is not None:
-        _prepare(output, paths)
-    elif shard.count > 1:
+    sources = find_sources(arguments)
+    if output is None and shard.count > 1:
         raise AsrError("--shard and torchrun need --output DIR: several processes cannot share "
                        "stdout")
-    else:
-        _check_stdout(formats, len(paths))
-    paths = shard.share(paths)
-    if not paths:
-        return 0
+    out = Stdout(sources, formats) if output is None else Folder(sources, formats, output)
+    sources = list(shard.share(sources))
     bundle = load_bundle(bundle_folder, str(inference_device()))
     search = prepare_search(bundle, request)
-    failed = 0
-    # No bar beside transcripts on stdout: rich would take them over to its own stream.
-    for path in paths if output is None else track(paths, "transcribe", len(paths)):
-        try:
-            transcript = transcribe_file(bundle, path, search)
-        except AsrError as error:
-            if len(paths) == 1:
-                raise
-            log(f"asr: {error}")
-            failed += 1
+    if isinstance(out, Folder):
+        sources = out.unfinished(sources, [*request.depends(), *bundle_files(bundle_folder)])
+    if not sources:
+        return 0
+    return_freed_memory()
+    total = sum(ordered_map(Source.seconds, sources, 4 * cores()))
+    began = time.monotonic()
+    events = track_audio(_timed(transcribe_recordings(
+        bundle, (source.blocks(bundle.sample_rate) for source in sources), search)),
+        "transcribe", total)
+    failed, heard = 0, 0.0
+    for source in sources:
+        segments, end = _collect(events, partial(out.segment, source))
+        heard += end.duration
+        if end.error is None:
+            out.transcript(source, Transcript(source.name, end.duration, segments))
             continue
-        if output is None:
-            print(_for_stdout(transcript, formats[0], len(paths)), end="", flush=True)
-        else:
-            _write(transcript, formats, output / path.stem)
-    if failed == len(paths):
-        raise AsrError(f"none of the {failed} files could be transcribed")
+        if len(sources) == 1:
+            raise end.error
+        log(f"asr: {end.error}")
+        failed += 1
+    if failed == len(sources):
+        raise AsrError(f"none of the {failed} recordings could be transcribed")
     if failed:
-        log(f"asr: {failed} of {len(paths)} files could not be transcribed")
+        log(f"asr: {failed} of {len(sources)} recordings could not be transcribed")
+    wall = time.monotonic() - began
+    log(f"asr: {heard / 3600:.2f} h of audio in {clock(wall)}, {real_time_factor(heard, wall)}")
     return failed
 
 
-def _check_stdout(formats: Sequence[str], files: int) -> None:
-    if len(formats) > 1:
-        raise AsrError(f"stdout takes one format, not {len(formats)} ({', '.join(formats)}); give "
-                       "--output DIR for several")
-    if files > 1 and not FORMATS[formats[0]].joins:
-        raise AsrError(f"several files cannot make one {formats[0]}; give --output DIR for a file "
-                       "each")
+def _timed(events: Iterable[Segment | End]) -> Iterator[tuple[float, Segment | End]]:
+    """Each event with the seconds of audio up to it."""
+    before = 0.0
+    for event in events:
+        if isinstance(event, End):
+            before += event.duration
+            yield before, event
+        else:
+            yield before + event.end, event
 
 
-def _prepare(output: Path, paths: Sequence[Path]) -> None:
-    """Make the folder, unless two inputs would be written to one name in it."""
-    sources: dict[str, Path] = {}
-    for path in paths:
-        if path.stem in sources:
-            raise AsrError(f"{sources[path.stem]} and {path} would both be written as "
-                           f"{output / path.stem}.*; give them separate --output folders")
-        sources[path.stem] = path
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise cannot_write(output, error) from error
-
-
-def _for_stdout(transcript: Transcript, name: str, files: int) -> str:
-    rendered = FORMATS[name].render(transcript)
-    if name != "text" or files == 1:
-        return rendered
-    lines = rendered.splitlines() or [""]  # a file without words is named all the same
-    return "".join(f"{transcript.file}: {line}".rstrip() + "\n" for line in lines)
-
-
-def _write(transcript: Transcript, formats: Sequence[str], target: Path) -> None:
-    for name in formats:
-        with atomic_write(target.with_name(f"{target.name}.{FORMATS[name].extension}")) as file:
-            file.write(FORMATS[name].render(transcript))
+def _collect(events: Iterator[Segment | End], show: Callable[[Segment], None]
+             ) -> tuple[list[Segment], End]:
+    """The segments of the next recording, each shown when it comes, and its end."""
+    segments: list[Segment] = []
+    for event in events:
+        if isinstance(event, End):
+            return segments, event
+        show(event)
+        segments.append(event)
+    raise AssertionError("every recording has an end")

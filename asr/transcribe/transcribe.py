@@ -1,23 +1,23 @@
 """Audio of any length to a transcript with times, by a model bundle."""
 
 import os
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from asr.audio import read_audio
-from asr.decode.hypotheses import Search, decode_posteriors
+from asr.audio import audio_blocks
+from asr.decode.hypotheses import Search
+from asr.errors import AsrError
 from asr.manifest import Alternative, Hypothesis, Word
-from asr.transcribe.segment import segment
+from asr.transcribe.recognise import End, recognise
+from asr.transcribe.segment import Stretch, stretches
+from asr.transcribe.stitch import seam
 
 if TYPE_CHECKING:
     from asr.model.bundle import Bundle
-
-_BATCH = 8  # segments that the network sees at once
-_SILENCE = 2.0 ** -13  # of a full scale of 1: four 16-bit steps, which drown in the dither of one
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,8 @@ class Segment:
     confidence: float | None
     words: list[Word]
     nbest: list[Alternative]
-    """Empty unless more than one text was asked for."""
+    """Empty unless more than one text was asked for. Where speech without a pause was cut, they
+    are of all that was recognised, past the seam too."""
 
 
 @dataclass(frozen=True)
@@ -62,48 +63,100 @@ def transcribe_file(bundle: "Bundle", path: str | Path, search: Search) -> Trans
     AsrError
         The file cannot be read as audio, see `asr.audio.read_audio`.
     """
-    samples = read_audio(Path(path), bundle.sample_rate)
-    name = os.fsencode(path).decode("utf-8", "replace")  # a name need not be valid Unicode
-    return Transcript(name, len(samples) / bundle.sample_rate,
-                      transcribe_samples(bundle, samples, search))
+    *segments, end = transcribe_recordings(
+        bundle, [audio_blocks(Path(path), bundle.sample_rate)], search)
+    assert isinstance(end, End)
+    if end.error:
+        raise end.error
+    return Transcript(file_name(path), end.duration,
+                      [segment for segment in segments if isinstance(segment, Segment)])
 
 
-def transcribe_samples(bundle: "Bundle", samples: np.ndarray, search: Search
-                       ) -> list[Segment]:
-    """Transcribe samples; the network runs while threads search what it has already made.
+def file_name(path: str | Path) -> str:
+    """What transcripts call a file: its name need not be valid Unicode."""
+    return os.fsencode(path).decode("utf-8", "replace")
 
-    Segments of digital silence or the noise of its last bit are not recognised: normalised to the
-    loudness of speech, their dither would be noise that could pass for words.
+
+def transcribe_recordings(bundle: "Bundle", recordings: Iterable[Iterable[np.ndarray]],
+                          search: Search) -> Iterator[Segment | End]:
+    """Transcribe recordings one after the other; memory is bounded whatever their length.
+
+    Only what is speech is recognised (`asr.transcribe.segment.stretches`), short ones of several
+    recordings together.
 
     Parameters
     ----------
-    samples : np.ndarray, shape = (samples,), float32
-        Full scale ±1, at `bundle.sample_rate`.
+    recordings : iterable of iterable of np.ndarray, shape = (samples,) each, float32
+        Blocks of samples at `bundle.sample_rate`, full scale ±1.
 
-    Returns
-    -------
-    list of Segment
-        In order, those of digital silence left out.
+    Yields
+    ------
+    Segment or End
+        The segments of a recording in order, then its end. An `AsrError` that its blocks raise
+        ends this recording alone.
     """
-    spans = [(first, end) for first, end in segment(samples, bundle.sample_rate)
-             if np.abs(samples[first:end]).max(initial=0) >= _SILENCE]
-    hypotheses = decode_posteriors([f"at sample {first}" for first, _ in spans],
-                                   _log_posteriors(bundle, samples, spans), bundle.units,
-                                   bundle.frame_shift, search)
-    return [_placed(hypothesis, first / bundle.sample_rate, end / bundle.sample_rate)
-            for hypothesis, (first, end) in zip(hypotheses, spans, strict=True)]
+    shown: Segment | None = None
+    for item in recognise(bundle, _stretches(recordings, bundle.sample_rate), search):
+        if isinstance(item, End):
+            if shown:
+                yield shown
+            shown = None
+            yield item
+            continue
+        stretch, hypothesis = item
+        segment = _placed(stretch, hypothesis, bundle.sample_rate)
+        if shown and stretch.overlaps:
+            shown, segment = _joined(shown, segment)
+        if shown:
+            yield shown
+        shown = segment
 
 
-def _log_posteriors(bundle: "Bundle", samples: np.ndarray, spans: Sequence[tuple[int, int]]
-                    ) -> Iterator[np.ndarray]:
-    for i in range(0, len(spans), _BATCH):
-        yield from bundle.log_posteriors_of_audio(
-            [samples[first:end] for first, end in spans[i:i + _BATCH]])
+def _stretches(recordings: Iterable[Iterable[np.ndarray]], sample_rate: int
+               ) -> Iterator[Stretch | End]:
+    for blocks in recordings:
+        read = 0
+
+        def counted(blocks: Iterable[np.ndarray] = blocks) -> Iterator[np.ndarray]:
+            nonlocal read
+            for block in blocks:
+                read += len(block)
+                yield block
+
+        error = None
+        try:
+            yield from stretches(counted(), sample_rate)
+        except AsrError as caught:
+            error = caught
+        yield End(read / sample_rate, error)
 
 
-def _placed(hypothesis: Hypothesis, start: float, end: float) -> Segment:
-    """A segment's hypothesis with its times counted from the start of the recording."""
+def _placed(stretch: Stretch, hypothesis: Hypothesis, sample_rate: int) -> Segment:
+    """A stretch's hypothesis with its times counted from the start of the recording."""
+    start = stretch.first / sample_rate
+    end = start + len(stretch.samples) / sample_rate
     words = [word.model_copy(update={"start": start + word.start,
                                      "end": min(start + word.end, end)})  # half a frame too far
              for word in hypothesis.words]
     return Segment(start, end, hypothesis.text, hypothesis.confidence, words, hypothesis.nbest)
+
+
+def _joined(before: Segment, behind: Segment) -> tuple[Segment, Segment]:
+    """Two segments that overlap as two that meet at the seam."""
+    keep, skip = seam(before.words, behind.words, behind.start, before.end)
+    said, to_come = before.words[:keep], behind.words[skip:]
+    cut = (behind.start + before.end) / 2
+    if to_come:
+        cut = min(cut, to_come[0].start)
+    if said:
+        cut = max(cut, said[-1].end)
+    to_come = [word.model_copy(update={"start": max(word.start, cut), "end": max(word.end, cut)})
+               for word in to_come]
+    return (replace(before, end=cut, **_of_words(said)),
+            replace(behind, start=cut, **_of_words(to_come)))
+
+
+def _of_words(words: list[Word]) -> dict[str, Any]:
+    """The fields of a segment that follow from its words."""
+    return {"words": words, "text": " ".join(word.text for word in words),
+            "confidence": sum(w.confidence for w in words) / len(words) if words else None}

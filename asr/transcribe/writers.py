@@ -1,4 +1,4 @@
-"""Transcripts as text, JSON, subtitles and CTM: a function for each format."""
+"""Transcripts as text, JSON, subtitles, tables: a function for each format."""
 
 import html
 import json
@@ -10,6 +10,7 @@ from typing import Any
 from asr.errors import AsrError
 from asr.manifest import Word
 from asr.transcribe.cues import cues
+from asr.transcribe.textgrid import textgrid
 from asr.transcribe.transcribe import Transcript
 
 
@@ -68,6 +69,13 @@ def ctm(transcript: Transcript) -> str:
     return "".join(lines)
 
 
+def tsv(transcript: Transcript) -> str:
+    """Whisper's table: start and end of each segment with words, in milliseconds, and its text."""
+    rows = [f"{round(1000 * segment.start)}\t{round(1000 * segment.end)}\t{segment.text}\n"
+            for segment in transcript.segments if segment.text]
+    return "".join(["start\tend\ttext\n", *rows])
+
+
 def _clock(milliseconds: int, point: str) -> str:
     """HH:MM:SS and thousandths; hours take more digits where they need them."""
     seconds, thousandths = divmod(milliseconds, 1000)
@@ -92,6 +100,8 @@ FORMATS = {
     "srt": Format("srt", srt, joins=False),
     "vtt": Format("vtt", vtt, joins=False),
     "ctm": Format("ctm", ctm, joins=True),
+    "tsv": Format("tsv", tsv, joins=False),
+    "textgrid": Format("TextGrid", textgrid, joins=False),
 }
 
 

@@ -5,13 +5,13 @@ from types import SimpleNamespace
 import pytest
 import soundfile
 
-import asr
 from asr.cli import main
 from asr.decode.config import DecodeConfig
 from asr.decode.hypotheses import Search
 from asr.listen.display import final_line
 from asr.listen.listener import Listener
 from asr.listen.text_stream import Final
+from asr.model.bundle import load_bundle
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def audio(tmp_path, babble):
 
 
 def expected(bundle, samples, silence):
-    listener = Listener(asr.load_model(bundle), Search(DecodeConfig()), silence)
+    listener = Listener(load_bundle(bundle), Search(DecodeConfig()), silence)
     events = [*listener.push(samples), *listener.finish()]
     return [final_line(event) for event in events if isinstance(event, Final)]
 

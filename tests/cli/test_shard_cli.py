@@ -66,7 +66,7 @@ def whole(babbler, corpus):
         for arguments in commands(corpus, babbler, "whole"):
             asr.main(arguments, standalone_mode=False)
     found = content(corpus / "whole")
-    assert len(found) == 5 + 1 + 8
+    assert len(found) == 5 + 1 + (8 + 1)
     return found
 
 

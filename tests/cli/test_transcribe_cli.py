@@ -1,6 +1,9 @@
 import json
+import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,9 +11,7 @@ import soundfile
 
 import asr
 from asr.cli import main
-from asr.decode.config import DecodeConfig
-from asr.decode.settings import Search
-from asr.transcribe.transcribe import transcribe_file
+from asr.transcribe.outputs import STATE
 
 
 @pytest.fixture
@@ -42,8 +43,7 @@ def run(monkeypatch):
 def test_what_the_command_prints_is_what_the_library_gives(run, model, audio, capsys):
     assert run(audio / "b.wav", "--model", model, "--format", "json", "--search", "greedy") == 0
     values = json.loads(capsys.readouterr().out)
-    expected = transcribe_file(asr.load_model(str(model)), str(audio / "b.wav"),
-                               Search(DecodeConfig(search="greedy")))
+    expected = asr.load_model(str(model), search="greedy").transcribe(str(audio / "b.wav"))
     assert values["text"] == expected.text != ""
     assert len(values["segments"]) == len(expected.segments) == 3
     assert values["duration"] == 70
@@ -66,14 +66,14 @@ def test_silence_and_less_than_a_window_write_nothing(run, model, audio, capsys)
     soundfile.write(audio / "short.wav", np.full(50, 0.5), 8000)
     for name in ("silent.wav", "short.wav"):
         assert run(audio / name, "--model", model) == 0
-        assert capsys.readouterr() == ("", "")
+        assert capsys.readouterr().out == ""
 
 
 def test_exit_codes(run, model, audio, capsys):
     (audio / "bad.wav").write_text("not audio")
     assert run(audio / "a.wav", audio / "bad.wav", "--model", model,
                "--output", audio / "out") == 1
-    assert [path.name for path in (audio / "out").iterdir()] == ["a.txt"]
+    assert sorted(path.name for path in (audio / "out").iterdir()) == [STATE, "a.txt"]
     assert capsys.readouterr().out == ""
     assert run(audio / "bad.wav", "--model", model) == 2
     error = capsys.readouterr().err
@@ -84,6 +84,51 @@ def test_exit_codes(run, model, audio, capsys):
     assert run(audio / "a.wav", "--model", model, "--format", "doc") == 2
     assert run(audio / "a.wav", "--model", model, "--search", "greedy", "--nbest", "2") == 2
     assert run("--model", model) == 2
+
+
+COMMAND = [sys.executable, "-m", "asr", "transcribe"]
+
+
+def start(model, *arguments, **options):
+    return subprocess.Popen([*COMMAND, *map(str, arguments), "--model", model], text=True,
+                            stderr=subprocess.PIPE, **options)
+
+
+@pytest.mark.slow
+def test_a_reader_that_leaves_early(model, audio):
+    """As `asr transcribe … | head`."""
+    process = start(model, *[audio / "b.wav"] * 2, stdout=subprocess.PIPE)
+    process.stdout.close()
+    assert (process.stderr.read(), process.wait()) == ("", 141)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a Linux device")
+def test_stdout_on_a_full_disk(model, audio):
+    with Path("/dev/full").open("w") as full:
+        process = start(model, audio / "b.wav", stdout=full)
+        error = process.stderr.read()
+    assert process.wait() == 2
+    assert error == ("asr: error: cannot write stdout: No space left on device; free the space or "
+                     "choose another place\n")
+
+
+@pytest.mark.slow
+def test_interrupted_while_it_waits_for_audio(model, audio):
+    process = start(model, "-", "--output", audio / "out", stdin=subprocess.PIPE)
+    while not (audio / "out" / STATE).exists():
+        time.sleep(0.05)
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=60) == 130
+    assert process.stderr.read().strip() == "asr: interrupted"
+    assert [path.name for path in (audio / "out").iterdir()] == [STATE]
+
+
+def test_a_folder_that_cannot_be_written(run, model, audio, capsys):
+    (audio / "out").write_text("in the way")
+    assert run(audio / "a.wav", "--model", model, "--output", audio / "out" / "deep") == 2
+    assert capsys.readouterr().err.startswith("asr: error: cannot write ")
 
 
 def test_importing_the_package_loads_nothing_heavy():

@@ -62,3 +62,13 @@ def test_not_onto_itself(bundle):
     with pytest.raises(AsrError, match="the output is the bundle itself"):
         export_bundle(bundle, bundle, "int8")
     assert load_bundle(bundle).config.weights == "float32"
+
+
+def test_a_card_for_people(bundle, tmp_path):
+    card = tmp_path / "card.md"
+    card.write_text("## Not for music\n")
+    CliRunner().invoke(asr, ["export", str(bundle), str(tmp_path / "small"), "--card", str(card)],
+                       catch_exceptions=False)
+    export_bundle(tmp_path / "small", tmp_path / "again", "int8")
+    for name in ("small", "again"):
+        assert "## Not for music" in (tmp_path / name / "README.md").read_text()

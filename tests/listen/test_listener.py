@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 from dummies import FEATURES, TINY, WORDS, speak
 
-import asr
 from asr.config import load_config
 from asr.decode.config import DecodeConfig
 from asr.decode.hypotheses import Search
@@ -27,7 +26,7 @@ def finals(events):
 @pytest.mark.parametrize("block", [211, 800, 5_000, 96_000])
 def test_blocks_of_any_size_give_what_the_whole_recording_gives(live_babbler, babble, search,
                                                                  block):
-    bundle = asr.load_model(live_babbler)
+    bundle = load_bundle(live_babbler)
     offline = TextStream(bundle.units, bundle.frame_shift, search, silence=0.3)
     [rows] = bundle.log_posteriors_of_audio([babble])
     expected = finals([*offline.push(rows), *offline.finish()])
@@ -44,7 +43,7 @@ def test_blocks_of_any_size_give_what_the_whole_recording_gives(live_babbler, ba
 
 
 def test_nothing_says_nothing(live_babbler):
-    listener = Listener(asr.load_model(live_babbler), BEAM)
+    listener = Listener(load_bundle(live_babbler), BEAM)
     assert listener.push(np.zeros(0, np.float32)) == []
     assert listener.push(np.zeros(10, np.float32)) == []
     assert listener.finish() == []
@@ -52,7 +51,7 @@ def test_nothing_says_nothing(live_babbler):
 
 def test_a_bidirectional_model_is_refused(babbler):
     with pytest.raises(AsrError, match="both ends"):
-        Listener(asr.load_model(babbler), GREEDY)
+        Listener(load_bundle(babbler), GREEDY)
 
 
 def with_pauses(text, random):

@@ -1,4 +1,4 @@
-"""A bundle without a network: the sample in the middle of a frame says which unit is spoken."""
+"""A bundle without a network: the level in the middle of a frame says which unit is spoken."""
 
 from types import SimpleNamespace
 
@@ -13,12 +13,13 @@ _FRAME = round(RATE * SHIFT)
 
 
 class LevelBundle:
-    """Unit k is a stretch of samples of the value k / 100."""
+    """Unit k is a stretch of square wave (a quarter of the sample rate) of the height k / 100."""
 
     sample_rate = RATE
     frame_shift = SHIFT
     config = SimpleNamespace(decoding=DecodeConfig(), normaliser="none")
     lm = None
+    lstm = None
 
     def __init__(self):
         self.units = CharacterUnits.from_texts(["abcdefghijklmnopqrstuvwxyz"])
@@ -29,7 +30,9 @@ class LevelBundle:
         """Samples of a text, `unit` seconds for each unit, a blank after each."""
         values = np.zeros(2 * len(text))
         values[::2] = self.units.encode(text)
-        return np.repeat(values / 100, round(RATE * unit / 2)).astype(np.float32)
+        levels = np.repeat(values / 100, round(RATE * unit / 2))
+        wave = np.tile([1, 1, -1, -1], len(levels) // 4 + 1)[:len(levels)]
+        return (levels * wave).astype(np.float32)
 
     def log_posteriors_of_audio(self, samples):
         self.batches.append([len(s) for s in samples])
@@ -37,7 +40,7 @@ class LevelBundle:
 
     def _posteriors(self, samples):
         frames = samples[:len(samples) // _FRAME * _FRAME].reshape(-1, _FRAME)
-        ids = np.rint(100 * frames[:, _FRAME // 2]).astype(int)
+        ids = np.rint(100 * np.abs(frames[:, _FRAME // 2])).astype(int)
         posteriors = np.full((len(ids), len(self.units)), 1e-6)
         posteriors[np.arange(len(ids)), ids] = 1 - 1e-6 * (len(self.units) - 1)
         return np.log(posteriors).astype(np.float32)

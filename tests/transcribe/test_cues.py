@@ -40,6 +40,16 @@ def test_every_word_is_shown_once_in_cues_that_can_be_read(words):
     assert all(a.end <= b.start for a, b in itertools.pairwise(found))
 
 
+@given(speech())
+def test_a_cue_stays_until_it_is_read(words):
+    """At 17 characters a second, unless the next one comes or 7 s are over."""
+    found = cues(words)
+    for cue, following in itertools.zip_longest(found, found[1:]):
+        shown = (cue.end - cue.start) / 1000
+        assert (sum(map(len, cue.lines)) / shown < 17.1 or shown > 6.99
+                or (following and cue.end == following.start))
+
+
 def test_a_pause_ends_a_cue():
     found = cues(timed(("a", 0, 0.5), ("b", 1.4, 2), ("c", 3.0, 4.5)))
     assert [cue.lines for cue in found] == [["a b"], ["c"]]

@@ -4,55 +4,107 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from test_detector import RATE, STEADY, random, speech
 
-from asr.transcribe.segment import segment
-
-RATE = 1_000
-
-
-def noise(seconds, loudness=1.0):
-    return loudness * np.random.default_rng(0).uniform(-1, 1, round(RATE * seconds)).astype("f4")
+from asr.transcribe.segment import OVERLAP, stretches
 
 
-@given(st.floats(0.001, 200), st.sampled_from([10.0, 30.0]))
-def test_segments_tile_the_audio_and_stay_in_bounds(seconds, longest):
-    samples = noise(seconds)
-    spans = segment(samples, RATE, longest)
-    assert spans[0][0] == 0
-    assert spans[-1][1] == len(samples)
-    assert all(a[1] == b[0] for a, b in itertools.pairwise(spans))
-    assert all(0 < end - first <= longest * RATE for first, end in spans)
-    assert all(end - first >= longest * RATE / 2 for first, end in spans[:-1])
+def quiet(seconds):
+    """A room: 50 dB below speech."""
+    return 1e-4 * random().standard_normal(round(RATE * seconds))
 
 
-@pytest.mark.parametrize("seconds", [0.01, 29.0, 30.0])
-def test_short_audio_is_one_segment(seconds):
-    samples = noise(seconds)
-    assert segment(samples, RATE) == [(0, len(samples))]
+def syllables(seconds):
+    """Speech in which no gap is as long as 0.2 s."""
+    return speech(seconds) + quiet(seconds)
 
 
-def test_cuts_fall_into_pauses():
-    """Words of 0.7 s and pauses of 0.5 s that are 40 dB quieter, not silent."""
-    samples = np.tile(np.concatenate([noise(0.7), noise(0.5, 0.01)]), 100)
-    spans = segment(samples, RATE)
-    assert len(spans) >= 4
-    for _, cut in spans[:-1]:
-        assert 0.7 + 0.1 < cut / RATE % 1.2 < 1.2 - 0.1
+def cut(*parts, blocks=1, longest=30.0):
+    samples = np.concatenate(parts).astype(np.float32)
+    return samples, list(stretches(np.array_split(samples, blocks), RATE, longest))
 
 
-def test_the_quietest_pause_is_taken():
-    samples = noise(40)
-    samples[17_000:18_000] *= 0.1
-    samples[22_000:23_000] *= 0.01
-    samples[5_000:6_000] = 0  # too early
-    (_, cut), _ = segment(samples, RATE)
-    assert 22_100 <= cut <= 22_900
+def seconds(found):
+    return [(s.first / RATE, (s.first + len(s.samples)) / RATE) for s in found]
 
 
-def test_one_click_free_dip_is_no_pause():
-    """A closure of 60 ms before a plosive is silent, but shorter than a pause between words."""
-    samples = noise(40)
-    samples[20_000:20_060] = 0
-    samples[25_000:25_400] *= 0.1
-    (_, cut), _ = segment(samples, RATE)
-    assert 25_000 <= cut <= 25_400
+@pytest.mark.parametrize("kind", STEADY)
+@pytest.mark.parametrize("duration", [3, 600])
+def test_nothing_said_nothing_found(kind, duration):
+    assert cut(STEADY[kind](duration))[1] == []
+
+
+def test_margins_around_speech():
+    _, found = cut(quiet(5), syllables(2), quiet(5), syllables(3), quiet(5))
+    assert seconds(found) == [pytest.approx((4.7, 7.3), abs=0.15),
+                              pytest.approx((11.7, 15.3), abs=0.15)]
+
+
+def test_short_pauses_stay_long_ones_do_not():
+    _, found = cut(*[part for pause in (0.5, 0.7, 1.6, 0.5)
+                     for part in (syllables(2), quiet(pause))])
+    assert seconds(found) == [pytest.approx((0, 7.5), abs=0.15),
+                              pytest.approx((8.5, 11), abs=0.25)]
+
+
+@given(st.lists(st.sampled_from([0.3, 0.8, 2.0, 7.0, 26.0]), min_size=1, max_size=8),
+       st.integers(1, 40), st.sampled_from([10.0, 30.0]))
+def test_all_speech_is_in_bounded_stretches(durations, blocks, longest):
+    """In whatever blocks it comes."""
+    parts = [part(d) for d, part in zip(durations, itertools.cycle([syllables, quiet]),
+                                        strict=False)]
+    samples, found = cut(*parts, blocks=blocks, longest=longest)
+    covered = np.zeros(len(samples), bool)
+    for stretch in found:
+        end = stretch.first + len(stretch.samples)
+        np.testing.assert_array_equal(stretch.samples, samples[stretch.first:end])
+        assert len(stretch.samples) <= longest * RATE
+        assert covered[stretch.first:end].any() == stretch.overlaps
+        covered[stretch.first:end] = True
+    assert [s.first for s in found] == sorted(s.first for s in found)
+    assert covered[np.abs(samples) > 0.02].all()
+    whole = cut(*parts, longest=longest)[1]
+    assert [(s.first, len(s.samples), s.overlaps) for s in found] == \
+        [(s.first, len(s.samples), s.overlaps) for s in whole]
+
+
+def test_long_speech_is_cut_at_its_longest_late_gap():
+    _, found = cut(syllables(5), quiet(0.8), syllables(11), quiet(0.3), syllables(6), quiet(0.5),
+                   syllables(5), quiet(0.25), syllables(9))
+    assert len(found) == 2
+    assert not found[1].overlaps
+    assert found[0].first + len(found[0].samples) <= found[1].first
+    assert found[1].first / RATE == pytest.approx(5 + 0.8 + 11 + 0.3 + 6 + 0.25, abs=0.15)
+
+
+def test_speech_without_gaps_is_cut_with_an_overlap():
+    _, found = cut(syllables(100))
+    ends = [s.first + len(s.samples) for s in found]
+    assert [s.overlaps for s in found] == [False] + [True] * (len(found) - 1)
+    assert len(found) == 4
+    for end, behind in zip(ends, found[1:], strict=False):
+        assert (end - behind.first) / RATE == pytest.approx(OVERLAP, abs=0.02)
+
+
+def test_clicks_are_no_speech():
+    samples = quiet(20)
+    samples[::RATE] = 0.9
+    assert cut(samples)[1] == []
+
+
+def test_digital_silence_is_left_out():
+    _, found = cut(np.zeros(3 * RATE), syllables(2), np.zeros(3 * RATE))
+    assert seconds(found) == [pytest.approx((3, 5), abs=0.001)]
+
+
+def test_stretches_come_while_audio_is_read():
+    read = []
+
+    def blocks():
+        for block in np.array_split(np.concatenate([syllables(2), quiet(4)] * 20), 240):
+            read.append(len(block))
+            yield block.astype(np.float32)
+    late = [sum(read) - (stretch.first + len(stretch.samples))
+            for stretch in stretches(blocks(), RATE)]
+    assert len(late) == 20
+    assert max(late) < 4 * RATE

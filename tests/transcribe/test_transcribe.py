@@ -10,10 +10,40 @@ from level_bundle import RATE, SHIFT, silence
 from asr.decode.config import DecodeConfig
 from asr.decode.settings import Search
 from asr.errors import AsrError
-from asr.transcribe.transcribe import transcribe_file, transcribe_samples
+from asr.transcribe.recognise import End
+from asr.transcribe.transcribe import transcribe_file, transcribe_recordings
 
 GREEDY = Search(DecodeConfig(search="greedy"))
 WORDS = ["one", "two", "three", "four", "five", "six"]
+
+
+def recordings(bundle, *samples):
+    """The segments of each, and the ends."""
+    found, ends = [[]], []
+    for event in transcribe_recordings(bundle, [[s] for s in samples], GREEDY):
+        if isinstance(event, End):
+            ends.append(event)
+            found.append([])
+        else:
+            found[-1].append(event)
+    assert found.pop() == []
+    return found, ends
+
+
+def words_of(segments):
+    return [word for segment in segments for word in segment.words]
+
+
+def speech(bundle, count, seed, pause):
+    """Words with pauses between; samples, texts, and when they start in seconds."""
+    random = np.random.default_rng(seed)
+    parts, starts, said = [silence(1)], [], []
+    for _ in range(count):
+        said.append(WORDS[random.integers(len(WORDS))])
+        parts += [silence(random.uniform(*pause)), bundle.speak(" ")]
+        starts.append(sum(map(len, parts)) / RATE)
+        parts.append(bundle.speak(said[-1]))
+    return np.concatenate(parts), said, starts
 
 
 @pytest.mark.parametrize("search", ["greedy", "beam"])
@@ -32,33 +62,58 @@ def test_words_and_their_times(bundle, record, search):
     assert len(transcript.segments) == 1
 
 
-def test_long_audio_is_its_parts(bundle):
-    """Two and a half minutes, pauses of random length; every word at its place, none lost."""
-    random = np.random.default_rng(5)
-    parts, starts, said = [], [], []
-    while sum(map(len, parts)) < 150 * RATE:
-        said.append(WORDS[random.integers(len(WORDS))])
-        parts += [silence(random.uniform(0.3, 1.2)), bundle.speak(" ")]
-        starts.append(sum(map(len, parts)) / RATE)
-        parts.append(bundle.speak(said[-1]))
-    samples = np.concatenate(parts)
-    segments = transcribe_samples(bundle, samples, GREEDY)
+@pytest.mark.parametrize("pause", [(0.3, 1.2), (0.9, 4.0), (0.0, 0.05)])
+def test_long_audio_is_its_parts(bundle, pause):
+    """Minutes; every word at its place, none lost or doubled, with pauses to cut in or without."""
+    samples, said, starts = speech(bundle, 400, seed=5, pause=pause)
+    (segments,), (end,) = recordings(bundle, samples)
     assert len(segments) >= 5
-    words = [word for segment in segments for word in segment.words]
-    assert [word.text for word in words] == said
-    assert [word.start for word in words] == pytest.approx(starts, abs=2 * SHIFT)
-    assert all(a.end <= b.start for a, b in itertools.pairwise(words))
+    assert [word.text for word in words_of(segments)] == said
+    assert [word.start for word in words_of(segments)] == pytest.approx(starts, abs=2 * SHIFT)
+    for a, b in itertools.pairwise(words_of(segments)):
+        assert a.end <= b.start
+    assert all(a.end <= b.start for a, b in itertools.pairwise(segments))
     assert all(s.start <= w.start < w.end <= s.end for s in segments for w in s.words)
-    assert max(map(len, bundle.batches)) <= 8
-    assert sum(map(sum, bundle.batches)) == len(samples)
+    assert all(s.text == " ".join(w.text for w in s.words) for s in segments)
+    assert end == End(len(samples) / RATE)
     assert max(map(max, bundle.batches)) <= 30 * RATE
+    heard = sum(map(sum, bundle.batches))
+    if pause[1] > 1.2:
+        assert heard < 0.7 * len(samples)  # pauses are not
+    elif pause[1] < 0.1:
+        assert heard > 1.1 * len(samples)  # overlaps are, twice
 
 
-def test_the_bundle_sees_few_segments_at_once(bundle):
-    samples = np.tile(bundle.speak("a b "), 1500)  # ten minutes
-    transcribe_samples(bundle, samples, GREEDY)
-    assert len(bundle.batches) >= 3
-    assert max(map(len, bundle.batches)) <= 8
+def test_the_bundle_sees_a_few_minutes_at_once(bundle):
+    samples = np.tile(bundle.speak("a b "), 4000)  # 27 minutes
+    recordings(bundle, samples)
+    assert len(bundle.batches) >= 5
+    assert max(len(batch) * max(batch) for batch in bundle.batches) <= 120 * RATE
+
+
+def test_short_recordings_are_recognised_together_and_told_apart(bundle):
+    cases = [speech(bundle, 1 + i % 7, seed=i, pause=(0.1, 0.3)) for i in range(60)]
+    found, ends = recordings(bundle, *(samples for samples, _, _ in cases))
+    assert [[w.text for w in words_of(segments)] for segments in found] == \
+        [said for _, said, _ in cases]
+    assert [end.duration for end in ends] == [len(s) / RATE for s, _, _ in cases]
+    assert len(bundle.batches) <= 4
+    lengths = list(itertools.chain.from_iterable(bundle.batches))
+    assert lengths == sorted(lengths)  # so that little is padded
+
+
+def test_a_recording_that_breaks_off_ends_alone(bundle):
+    def broken():
+        yield bundle.speak("one")
+        yield silence(8)
+        raise AsrError("x: cut off")
+
+    events = list(transcribe_recordings(
+        bundle, [[bundle.speak("two")], broken(), [bundle.speak("three")]], GREEDY))
+    texts = [event.text for event in events if not isinstance(event, End)]
+    assert texts == ["two", "one", "three"]
+    errors = [str(event.error) for event in events if isinstance(event, End)]
+    assert errors == ["None", "x: cut off", "None"]
 
 
 def test_nothing_said_nothing_written(bundle, record):
@@ -66,26 +121,21 @@ def test_nothing_said_nothing_written(bundle, record):
         transcript = transcribe_file(bundle, record("a.wav", silence(seconds)), GREEDY)
         assert (transcript.text, transcript.words, transcript.segments) == ("", [], [])
         assert transcript.duration == pytest.approx(seconds)
-    assert bundle.batches == []  # dither would have been amplified to noise
-
-
-def test_a_recording_shorter_than_a_frame_is_empty(bundle):
-    segments = transcribe_samples(bundle, np.full(10, 0.01, np.float32), GREEDY)
-    assert [s.text for s in segments] == [""]
+    assert bundle.batches == []
 
 
 def test_a_silent_stretch_costs_no_word_around_it(bundle):
     samples = np.concatenate([bundle.speak("abc"), silence(100), bundle.speak("def")])
-    segments = transcribe_samples(bundle, samples, GREEDY)
-    words = [word for segment in segments for word in segment.words]
-    assert [word.text for word in words] == ["abc", "def"]
-    assert words[1].start == pytest.approx(0.3 + 100, abs=2 * SHIFT)
+    (segments,), _ = recordings(bundle, samples)
+    assert [word.text for word in words_of(segments)] == ["abc", "def"]
+    assert words_of(segments)[1].start == pytest.approx(0.3 + 100, abs=2 * SHIFT)
     assert len(segments) == 2
 
 
-def test_alternatives_come_with_their_segment(bundle):
-    segments = transcribe_samples(bundle, bundle.speak("ab"), Search(DecodeConfig(beam=4, nbest=2)))
-    assert segments[0].nbest[0].text == segments[0].text == "ab"
+def test_alternatives_come_with_their_segment(bundle, record):
+    transcript = transcribe_file(bundle, record("a.wav", bundle.speak("ab")),
+                                 Search(DecodeConfig(beam=4, nbest=2)))
+    assert transcript.segments[0].nbest[0].text == transcript.text == "ab"
 
 
 def test_another_rate_and_more_channels(bundle, tmp_path):

@@ -1,12 +1,21 @@
+import io
 import json
+import os
+import re
+import sys
+from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
-from level_bundle import silence
+from level_bundle import RATE, silence
 
 from asr.decode.settings import SearchRequest
 from asr.errors import AsrError
 from asr.shards import WHOLE, Shard
-from asr.transcribe import stage
+from asr.transcribe import outputs, stage
+from asr.transcribe.outputs import STATE
+from asr.transcribe.writers import FORMATS
 
 GREEDY = SearchRequest({"search": "greedy"})
 
@@ -16,9 +25,15 @@ def run(bundle, monkeypatch, tmp_path):
     """Call the stage with the bundle of levels."""
     monkeypatch.setattr(stage, "load_bundle", lambda path, device: bundle)
 
-    def call(paths, formats=("text",), output=None, shard=WHOLE):
-        return stage.transcribe_files(tmp_path, paths, formats, output, GREEDY, shard)
+    def call(paths, formats=("text",), output=None, shard=WHOLE, request=GREEDY):
+        return stage.transcribe_files(tmp_path / "bundle", paths, formats, output, request, shard)
     return call
+
+
+def names(folder):
+    """Of the files in it, but for the one that says what they depend on."""
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*")
+                  if path.is_file() and path.name != STATE)
 
 
 @pytest.fixture
@@ -44,17 +59,17 @@ def test_json_of_several_files_is_json_lines(run, spoken, capsys):
 
 
 def test_files_in_every_format(run, spoken, tmp_path, capsys):
-    run(spoken, ["text", "json", "srt", "vtt", "ctm"], tmp_path / "new" / "out")
-    assert sorted(path.name for path in (tmp_path / "new" / "out").iterdir()) == [
+    run(spoken, list(FORMATS), tmp_path / "new" / "out")
+    assert names(tmp_path / "new" / "out") == [
         f"{name}.{extension}" for name in ("one", "two")
-        for extension in ("ctm", "json", "srt", "txt", "vtt")]
+        for extension in ("TextGrid", "ctm", "json", "srt", "tsv", "txt", "vtt")]
     assert (tmp_path / "new" / "out" / "two.txt").read_text() == "two\n"
     assert capsys.readouterr().out == ""
 
 
 def test_a_dot_in_the_name_stays(run, bundle, record, tmp_path):
     run([record("talk.v2.wav", bundle.speak("a"))], output=tmp_path / "out")
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["talk.v2.txt"]
+    assert names(tmp_path / "out") == ["talk.v2.txt"]
 
 
 def test_a_bad_file_among_good_ones(run, spoken, tmp_path, capsys):
@@ -62,9 +77,10 @@ def test_a_bad_file_among_good_ones(run, spoken, tmp_path, capsys):
     assert run([spoken[0], tmp_path / "bad.wav", spoken[1]]) == 1
     output = capsys.readouterr()
     assert output.out == f"{spoken[0]}: one\n{spoken[1]}: two\n"
-    first, last = output.err.splitlines()
+    first, count, rate = output.err.splitlines()
     assert "bad.wav: not readable as audio" in first
-    assert last == "asr: 1 of 3 files could not be transcribed"
+    assert count == "asr: 1 of 3 recordings could not be transcribed"
+    assert re.fullmatch(r"asr: 0\.00 h of audio in 0:00:\d\d, real-time factor [\d.]+", rate)
 
 
 def test_a_single_bad_file_is_an_error(run, tmp_path):
@@ -73,7 +89,7 @@ def test_a_single_bad_file_is_an_error(run, tmp_path):
 
 
 def test_only_bad_files_are_an_error(run, tmp_path, capsys):
-    with pytest.raises(AsrError, match="none of the 2 files could be transcribed"):
+    with pytest.raises(AsrError, match="none of the 2 recordings could be transcribed"):
         run([tmp_path / "a.wav", tmp_path / "b.wav"])
     assert len(capsys.readouterr().err.splitlines()) == 2
 
@@ -105,24 +121,40 @@ def test_a_file_where_the_folder_should_go(run, spoken, tmp_path):
         run(spoken, output=tmp_path / "out")
 
 
-def test_an_interruption_keeps_what_is_finished(run, spoken, tmp_path, monkeypatch):
-    done = stage.transcribe_file
+@pytest.fixture
+def long_files(bundle, record):
+    """So long that they are not recognised together."""
+    return [record(f"{text}.wav", np.tile(bundle.speak(f"{text} "), 4 * 600))
+            for text in ("one", "two")]
 
-    def interrupted(bundle, path, config):
-        if path == spoken[1]:
-            raise KeyboardInterrupt
-        return done(bundle, path, config)
-    monkeypatch.setattr(stage, "transcribe_file", interrupted)
+
+def test_an_interruption_keeps_what_is_finished(run, bundle, long_files, tmp_path, monkeypatch):
+    monkeypatch.setattr(bundle, "log_posteriors_of_audio", interrupted_after(
+        bundle.log_posteriors_of_audio, 14))
     with pytest.raises(KeyboardInterrupt):
-        run(spoken, output=tmp_path / "out")
-    assert [path.name for path in (tmp_path / "out").iterdir()] == ["one.txt"]
+        run(long_files, output=tmp_path / "out")
+    assert names(tmp_path / "out") == ["one.txt"]
+    monkeypatch.undo()
+
+
+def interrupted_after(function, calls):
+    left = [calls]
+
+    def call(*arguments):
+        left[0] -= 1
+        if left[0] < 0:
+            raise KeyboardInterrupt
+        return function(*arguments)
+    return call
 
 
 def test_a_full_disk_ends_the_run(run, spoken, tmp_path, monkeypatch):
     def full(path, binary=False):
         raise AsrError(f"cannot write {path}")
-    monkeypatch.setattr(stage, "atomic_write", full)
-    with pytest.raises(AsrError, match=r"cannot write .*one\.txt"):
+    (tmp_path / "out").mkdir()
+    run(spoken[:1], output=tmp_path / "out")
+    monkeypatch.setattr(outputs, "atomic_write", full)
+    with pytest.raises(AsrError, match=r"cannot write .*two\.txt"):
         run(spoken, output=tmp_path / "out")
 
 
@@ -131,7 +163,7 @@ def test_every_file_is_transcribed_by_one_shard(run, spoken, tmp_path):
     written = []
     for number in (1, 2, 3):
         assert run(spoken, output=tmp_path / str(number), shard=Shard(number, 3)) == 0
-        written.append([path.name for path in (tmp_path / str(number)).iterdir()])
+        written.append(names(tmp_path / str(number)))
     assert written == [["one.txt"], ["two.txt"], []]
 
 
@@ -144,3 +176,86 @@ def test_one_name_in_different_shards_is_refused(run, tmp_path):
     with pytest.raises(AsrError, match="would both be written as"):
         run([tmp_path / "a/x.wav", tmp_path / "b/x.wav"], output=tmp_path / "out",
             shard=Shard(1, 2))
+
+
+def test_folders_are_mirrored(run, bundle, record, tmp_path):
+    for folder in ("talks/a", "talks/b/deep"):
+        (tmp_path / folder).mkdir(parents=True)
+        record(f"{folder}/x.wav", bundle.speak("one"))
+    run([tmp_path / "talks"], output=tmp_path / "out")
+    assert names(tmp_path / "out") == ["a/x.txt", "b/deep/x.txt"]
+    run([tmp_path / "talks"], output=tmp_path / "talks")  # beside the audio
+    assert names(tmp_path / "talks") == ["a/x.txt", "a/x.wav", "b/deep/x.txt", "b/deep/x.wav"]
+
+
+def test_a_manifest_is_transcribed_part_by_part(run, bundle, record, tmp_path, capsys):
+    samples = np.concatenate([bundle.speak("one"), silence(3), bundle.speak("two")])
+    record("talk.wav", samples)
+    middle = 3 + 0.3
+    lines = [{"id": "talk/1", "audio": "talk.wav", "text": "", "speaker": "s", "sample_rate": RATE,
+              "duration": 1.5},
+             {"id": "talk/2", "audio": "talk.wav", "text": "", "speaker": "s", "sample_rate": RATE,
+              "start": middle - 0.5, "duration": 0.75}]
+    (tmp_path / "set.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    run([tmp_path / "set.jsonl"])
+    assert capsys.readouterr().out == "talk/1: one\ntalk/2: two\n"
+    run([tmp_path / "set.jsonl"], ["json"], output=tmp_path / "out")
+    assert names(tmp_path / "out") == ["talk/1.json", "talk/2.json"]
+    found = json.loads((tmp_path / "out" / "talk" / "2.json").read_text())
+    assert (found["file"], found["duration"]) == ("talk/2", 0.75)
+    assert found["words"][0]["start"] == pytest.approx(0.5, abs=0.03)
+
+
+def test_standard_input(run, spoken, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(
+        buffer=io.BytesIO(spoken[0].read_bytes())))
+    run([Path("-")])
+    assert capsys.readouterr().out == "one\n"
+    with pytest.raises(AsrError, match="stdin: nothing came"):
+        run([Path("-")])
+
+
+class TestSecondRun:
+    """Into the same folder."""
+
+    @pytest.fixture(autouse=True)
+    def first(self, run, bundle, spoken, tmp_path):
+        self.out = tmp_path / "out"
+        run(spoken, output=self.out)
+        self.again = lambda **options: self._batches(run, bundle, spoken, **options)
+
+    def _batches(self, run, bundle, spoken, **options):
+        """How many recordings go through the network."""
+        bundle.batches.clear()
+        run(spoken, output=self.out, **options)
+        return sum(map(len, bundle.batches))
+
+    def test_does_nothing(self, capsys):
+        assert self.again() == 0
+        assert "2 of 2 were there already" in capsys.readouterr().err
+
+    def test_makes_what_is_missing(self):
+        (self.out / "one.txt").unlink()
+        assert self.again() == 1
+        assert names(self.out) == ["one.txt", "two.txt"]
+
+    def test_makes_another_format(self):
+        assert self.again(formats=["text", "srt"]) == 2
+        assert self.again(formats=["srt"]) == 0
+
+    def test_does_changed_audio_again(self, spoken):
+        later = (self.out / "two.txt").stat().st_mtime + 10
+        os.utime(spoken[1], (later, later))
+        assert self.again() == 1
+
+    def test_does_all_again_with_other_settings_or_another_model(self, tmp_path):
+        other = SearchRequest({"search": "beam"})
+        assert self.again(request=other) == 2
+        assert self.again(request=other) == 0
+        (tmp_path / "bundle").mkdir()
+        (tmp_path / "bundle" / "bundle.json").write_text("{}")
+        assert self.again(request=other) == 2
+
+    def test_trusts_nothing_of_which_it_does_not_know_how_it_came_about(self):
+        (self.out / STATE).unlink()
+        assert self.again() == 2

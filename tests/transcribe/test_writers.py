@@ -1,18 +1,27 @@
+import csv
 import html
+import io
 import json
-import re
 
 import pytest
+import srt as srt_parser
+import webvtt
 from hypothesis import given
 from hypothesis import strategies as st
 
 from asr.errors import AsrError
 from asr.manifest import Alternative, Word
 from asr.transcribe.transcribe import Segment, Transcript
-from asr.transcribe.writers import FORMATS, ctm, json_line, parse_formats, srt, text, vtt
-
-SRT_TIME = re.compile(r"(\d{2,}):([0-5]\d):([0-5]\d),(\d{3})")
-VTT_TIME = re.compile(r"(\d{2,}):([0-5]\d):([0-5]\d)\.(\d{3})")
+from asr.transcribe.writers import (
+    FORMATS,
+    ctm,
+    json_line,
+    parse_formats,
+    srt,
+    text,
+    tsv,
+    vtt,
+)
 
 
 def transcript_of(words, file="dir/a.wav"):
@@ -37,33 +46,20 @@ def transcripts(draw):
     return transcript_of(words)
 
 
-def seconds(pattern, clock):
-    hours, minutes, whole, thousandths = map(int, pattern.fullmatch(clock).groups())
-    return hours * 3600 + minutes * 60 + whole + thousandths / 1000
-
-
 def read_srt(content):
-    """Blocks parted by empty lines: number, times, text; as players read it."""
-    cues = []
-    for number, block in enumerate(content.removesuffix("\n").split("\n\n") if content else [], 1):
-        index, times, *lines = block.split("\n")
-        assert int(index) == number
-        assert lines
-        start, end = (seconds(SRT_TIME, clock) for clock in times.split(" --> "))
-        cues.append((start, end, lines))
-    return cues
+    """By the parser of the package srt: start and end in seconds, and lines."""
+    found = list(srt_parser.parse(content))
+    assert [cue.index for cue in found] == list(range(1, len(found) + 1))
+    return [(cue.start.total_seconds(), cue.end.total_seconds(), cue.content.split("\n"))
+            for cue in found]
 
 
 def read_vtt(content):
-    head, *blocks = content.removesuffix("\n").split("\n\n")
-    assert head == "WEBVTT"
-    cues = []
-    for block in blocks:
-        times, *lines = block.split("\n")
-        assert not any("<" in line or "-->" in line for line in lines)
-        start, end = (seconds(VTT_TIME, clock) for clock in times.split(" --> "))
-        cues.append((start, end, [html.unescape(line) for line in lines]))
-    return cues
+    """By the parser of the package webvtt-py."""
+    def seconds(time):
+        return 3600 * time.hours + 60 * time.minutes + time.seconds + time.milliseconds / 1000
+    return [(seconds(cue.start_time), seconds(cue.end_time), [html.unescape(x) for x in cue.lines])
+            for cue in webvtt.from_string(content)]
 
 
 @given(transcripts())
@@ -88,6 +84,17 @@ def test_ctm_reads_back(transcript):
         assert row[4] == expected.text
         assert float(row[5]) == pytest.approx(expected.confidence, abs=1e-4)
         assert len(row) == 6
+
+
+@given(st.lists(transcripts(), max_size=5))
+def test_tsv_reads_back(parts):
+    segments = [segment for part in parts for segment in part.segments]
+    table = tsv(Transcript("a.wav", 1e6, segments))
+    rows = list(csv.DictReader(io.StringIO(table), delimiter="\t", quoting=csv.QUOTE_NONE))
+    said = [segment for segment in segments if segment.text]
+    assert [row["text"] for row in rows] == [segment.text for segment in said]
+    for key in ("start", "end"):
+        assert [int(row[key]) for row in rows] == [round(1000 * getattr(s, key)) for s in said]
 
 
 @given(transcripts())
@@ -139,7 +146,7 @@ def test_json_of_segments():
 
 
 @pytest.mark.parametrize(("name", "expected"), [
-    ("text", ""), ("srt", ""), ("vtt", "WEBVTT\n"), ("ctm", "")])
+    ("text", ""), ("srt", ""), ("vtt", "WEBVTT\n"), ("ctm", ""), ("tsv", "start\tend\ttext\n")])
 def test_nothing_said(name, expected):
     assert FORMATS[name].render(Transcript("a.wav", 1.0, [])) == expected
 
@@ -156,5 +163,6 @@ def test_vtt_escapes_what_would_be_markup():
 def test_lists_of_formats():
     assert parse_formats(["text"]) == ["text"]
     assert parse_formats(["srt, json", "text,srt"]) == ["srt", "json", "text"]
-    with pytest.raises(AsrError, match="no format named 'doc'; known: text, json, srt, vtt, ctm"):
+    with pytest.raises(AsrError, match="no format named 'doc'; known: text, json, srt, vtt, ctm, "
+                                       "tsv, textgrid"):
         parse_formats(["text,doc"])

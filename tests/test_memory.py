@@ -5,7 +5,7 @@ import sys
 import pytest
 
 PROGRAM = """
-from asr.train.memory import keep_freed_memory
+from asr.memory import keep_freed_memory, return_freed_memory
 import numpy as np
 def pages(): return int(open("/proc/self/statm").read().split()[1])
 {call}
@@ -17,7 +17,9 @@ print(held - pages())
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="needs glibc")
-@pytest.mark.parametrize(("call", "returned"), [("", True), ("keep_freed_memory()", False)])
+@pytest.mark.parametrize(("call", "returned"), [
+    ("", True), ("keep_freed_memory()", False),
+    ("keep_freed_memory(); return_freed_memory()", True)])
 def test_freed_memory_stays(call, returned):
     program = PROGRAM.format(call=call)
     given_back = int(subprocess.run([sys.executable, "-c", program], capture_output=True,
@@ -26,7 +28,8 @@ def test_freed_memory_stays(call, returned):
 
 
 def test_other_c_libraries_are_left_alone(monkeypatch):
-    from asr.train import memory
+    from asr import memory
 
     monkeypatch.setattr(memory.ctypes, "CDLL", lambda _: object())
     memory.keep_freed_memory()
+    memory.return_freed_memory()

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from asr.errors import AsrError
-from asr.listen import sources
+from asr.listen import blocks as source
 
 
 class Clock:
@@ -25,7 +25,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch):
     clock = Clock()
-    monkeypatch.setattr(sources, "time", clock)
+    monkeypatch.setattr(source, "time", clock)
     return clock
 
 
@@ -34,7 +34,7 @@ def clock(monkeypatch):
 def test_a_block_comes_when_its_last_sample_would_be_spoken(clock, speed, expected):
     samples = np.arange(2_000, dtype=np.float32)
     came, blocks = [], []
-    for block in sources.paced(samples, 8_000, speed):
+    for block in source.paced(samples, 8_000, speed):
         came.append(clock.now - 100)
         blocks.append(block)
     assert came == pytest.approx(expected)
@@ -43,7 +43,7 @@ def test_a_block_comes_when_its_last_sample_would_be_spoken(clock, speed, expect
 
 def test_who_is_late_waits_less(clock):
     came = []
-    for _ in sources.paced(np.zeros(4_000, np.float32), 8_000, 1.0):
+    for _ in source.paced(np.zeros(4_000, np.float32), 8_000, 1.0):
         came.append(clock.now - 100)
         clock.now += 0.25 if len(came) == 1 else 0.01
     assert came == pytest.approx([0.1, 0.35, 0.36, 0.4, 0.5])
@@ -83,7 +83,7 @@ def sounddevice(monkeypatch):
 
 
 def test_the_microphones_blocks(sounddevice, capsys):
-    blocks = sources.microphone(8_000)
+    blocks = source.microphone(8_000)
     np.testing.assert_array_equal(np.concatenate([next(blocks) for _ in range(3)]),
                                   np.arange(2_400))
     assert capsys.readouterr().err.count("lost") == 1
@@ -93,10 +93,10 @@ def test_the_microphones_blocks(sounddevice, capsys):
 
 def test_no_such_microphone_is_one_line(sounddevice):
     with pytest.raises(AsrError, match=r"44100 Hz \(Invalid sample rate\); name"):
-        next(sources.microphone(44_100))
+        next(source.microphone(44_100))
 
 
 def test_without_sounddevice_it_says_how_to_install_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "sounddevice", None)
     with pytest.raises(AsrError, match=r"pip install 'asr\[mic\]'"):
-        next(sources.microphone(8_000))
+        next(source.microphone(8_000))

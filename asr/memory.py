@@ -1,0 +1,32 @@
+"""What becomes of memory that is freed: kept for the next step, or given back at once."""
+
+import ctypes
+
+_TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3  # malloc.h
+
+
+def keep_freed_memory() -> None:
+    """Ask the C library not to return freed memory to the system; does nothing where it can't.
+
+    glibc maps every tensor above a threshold anew and has the system zero its pages each time, at
+    every step. 32 MiB is the highest threshold it accepts.
+    """
+    _set((_MMAP_THRESHOLD, 32 << 20), (_TRIM_THRESHOLD, (1 << 31) - 1), (_TOP_PAD, 256 << 20))
+
+
+def return_freed_memory() -> None:
+    """Ask the C library to return large freed tensors to the system; does nothing where it can't.
+
+    glibc raises the threshold from which it does so as it goes, and then batches of many different
+    lengths leave more and more holes.
+    """
+    _set((_MMAP_THRESHOLD, 8 << 20))
+
+
+def _set(*options: tuple[int, int]) -> None:
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):  # not glibc: macOS, musl, Windows
+        return
+    for option, value in options:
+        mallopt(option, value)
