@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit
 
+from asr.decode.arithmetic import add_logs, kth_largest
 from asr.decode.scorer import NO_SCORER, advance, ceiling, ceiling_from, finish, readings
 from asr.lm import ngram
 from asr.text.units import BLANK
@@ -83,16 +84,6 @@ def _with_room(trie: np.ndarray, nodes: int, more: int) -> np.ndarray:
 
 
 @njit(nogil=True)
-def _add(a: float, b: float) -> float:
-    """log(exp(a) + exp(b))."""
-    if a < b:
-        a, b = b, a
-    if not b - a > -40.0:  # exp(-40) is below float64's resolution; also where both are -inf
-        return a
-    return a + np.log1p(np.exp(b - a))
-
-
-@njit(nogil=True)
 def _set_node(node: Any, parent: int, unit: int, reading: int, state: int, added: float) -> None:
     node.parent = parent
     node.unit = unit
@@ -120,7 +111,7 @@ def _put(prefix: Any, node: int, blank: float, label: float, added: float) -> No
     prefix.node = node
     prefix.blank = blank
     prefix.label = label
-    prefix.either = _add(blank, label)
+    prefix.either = add_logs(blank, label)
     prefix.total = prefix.either + added
 
 
@@ -137,7 +128,7 @@ def _stay(trie: np.ndarray, now: np.ndarray, size: int, row: np.ndarray, then: n
                 # A unit that repeats the parent's last one counts as another only after a blank.
                 other = now[parent.slot]
                 mass = other.blank if parent.unit == node.unit else other.either
-                label = _add(label, mass + row[node.unit])
+                label = add_logs(label, mass + row[node.unit])
         _put(then[i], now[i].node, now[i].either + row[BLANK], label, node.added)
 
 
@@ -228,31 +219,6 @@ def _extend(trie: np.ndarray, nodes: int, now: np.ndarray, size: int, row: np.nd
 
 
 @njit(nogil=True)
-def _kth_largest(values: np.ndarray, k: int) -> float:
-    """The k-th largest value, k from 1 (Hoare's quickselect); reorders `values`."""
-    low, high = 0, len(values) - 1
-    while low < high:
-        pivot = values[(low + high) // 2]
-        i, j = low, high
-        while i <= j:
-            while values[i] > pivot:
-                i += 1
-            while values[j] < pivot:
-                j -= 1
-            if i <= j:
-                values[i], values[j] = values[j], values[i]
-                i += 1
-                j -= 1
-        if k - 1 <= j:
-            high = j
-        elif k - 1 >= i:
-            low = i
-        else:
-            break
-    return values[k - 1]
-
-
-@njit(nogil=True)
 def _select(beam: np.ndarray, count: int, limits: _Limits, spare: np.ndarray) -> int:
     """Move the best `width` of the first `count` prefixes, if near the best, up in their order."""
     totals = beam["total"][:count]
@@ -260,7 +226,7 @@ def _select(beam: np.ndarray, count: int, limits: _Limits, spare: np.ndarray) ->
     edge, at_edge = -np.inf, count
     if count > limits.width:
         spare[:count] = totals
-        edge = _kth_largest(spare[:count], limits.width)
+        edge = kth_largest(spare[:count], limits.width)
         at_edge = limits.width - (totals > edge).sum()
     kept = 0
     for i in range(count):
@@ -286,8 +252,8 @@ def _settle(trie: np.ndarray, now: np.ndarray, size: int, then: np.ndarray, coun
         trie[then[i].node].slot = i
 
 
-def _searcher(cache: bool) -> Callable:
-    """Compile the search.
+def _searcher(cache: bool) -> tuple[Callable, Callable]:
+    """Compile what takes the search some frames further, and what ends it.
 
     numba's cache sees changes of this file alone, and of the constants of a function: hence `code`,
     a digest of all files whose functions are compiled into it.
@@ -296,16 +262,13 @@ def _searcher(cache: bool) -> Callable:
     code = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
     @njit(nogil=True, cache=cache)
-    def search(log_posteriors: np.ndarray, limits: _Limits, scorer: Any) -> tuple:
-        """The trie; its nodes in the final beam, with reading, acoustic and added score each."""
+    def go_on(log_posteriors: np.ndarray, trie: np.ndarray, nodes: int, now: np.ndarray, size: int,
+              limits: _Limits, scorer: Any) -> tuple[np.ndarray, int, np.ndarray, int]:
+        """The trie, its nodes in use, the beam after these frames, and its prefixes in use."""
         assert code
         frames, symbols = log_posteriors.shape
-        trie = np.empty(1 + 4 * frames, _NODE)
-        _set_node(trie[_ROOT], _ROOT, BLANK, 0, scorer.start, 0.0)
-        now, then = np.empty(2 * limits.width, _PREFIX), np.empty(2 * limits.width, _PREFIX)
-        _put(now[0], _ROOT, 0.0, -np.inf, 0.0)
-        trie[_ROOT].slot = 0
-        nodes = size = 1
+        trie = _with_room(trie, nodes, 4 * frames)
+        then = np.empty(2 * limits.width, _PREFIX)
         units, spare = np.empty(symbols, np.int64), np.empty(2 * limits.width)
         children = np.full(symbols, _ROOT)
         ceilings = np.empty(symbols)
@@ -324,17 +287,83 @@ def _searcher(cache: bool) -> Callable:
             count = _select(then, count, limits, spare)
             _settle(trie, now, size, then, count)
             now, then, size = then, now, count
-        ended = [(now[i].node, reading, now[i].either,
-                  trie[now[i].node].added + finish(scorer, trie[now[i].node].state, reading))
-                 for i in range(size)
-                 for reading in range(readings(scorer, trie[now[i].node].state, BLANK))]
-        return trie[:nodes], ended
+        return trie, nodes, now, size
 
-    return search
+    @njit(nogil=True, cache=cache)
+    def end(trie: np.ndarray, now: np.ndarray, size: int, scorer: Any) -> list[tuple]:
+        """Each prefix in the beam with reading, acoustic and added score, if it ends there."""
+        assert code
+        return [(now[i].node, reading, now[i].either,
+                 trie[now[i].node].added + finish(scorer, trie[now[i].node].state, reading))
+                for i in range(size)
+                for reading in range(readings(scorer, trie[now[i].node].state, BLANK))]
+
+    return go_on, end
 
 
 _cached = _searcher(cache=True)
 _uncached = _searcher(cache=False)
+
+
+class BeamSearch:
+    """A search that takes an utterance's frames as they come; its parameters are `beam_search`'s.
+
+    Into how many blocks the frames are cut changes nothing.
+    """
+
+    def __init__(self, width: int, threshold: float = np.inf, min_posterior: float = 0.0,
+                 sure_blank: float = np.inf, scorer: Any = NO_SCORER) -> None:
+        least = float(np.log(min_posterior)) if min_posterior > 0 else -np.inf
+        self._limits = _Limits(width, float(threshold), least, float(np.log(sure_blank)))
+        self._scorer = scorer
+        # The cache file names the scorers' classes; a process that can't import one can't read it.
+        self._go_on, self._end = (_cached if type(scorer).__module__.startswith("asr.")
+                                  else _uncached)
+        # The empty prefix, all of whose probability is that of blanks.
+        self._trie = np.zeros(1, _NODE)
+        self._trie["state"] = scorer.start
+        self._beam = np.zeros(2 * width, _PREFIX)
+        self._beam["label"] = -np.inf
+        self._nodes = self._size = 1
+
+    def push(self, log_posteriors: np.ndarray) -> None:
+        """Go on by some frames, shape = (T, V), float32."""
+        self._trie, self._nodes, self._beam, self._size = self._go_on(
+            log_posteriors, self._trie, self._nodes, self._beam, self._size, self._limits,
+            self._scorer)
+
+    def labellings(self) -> Iterator[Labelling]:
+        """Those left in the beam if the utterance ends here, best first."""
+        ended = self._end(self._trie, self._beam, self._size, self._scorer)
+        for node, last, acoustic, added in sorted(ended, key=lambda end: -(end[2] + end[3])):
+            yield self._labelling(node, last, acoustic, added)
+
+    def best(self) -> Labelling:
+        """The best prefix so far, whatever comes; the empty one if the scorer forbids all."""
+        if self._size == 0:
+            return self._labelling(_ROOT, 0, -np.inf, 0.0)
+        best = self._beam[self._beam["total"][:self._size].argmax()]
+        return self._labelling(best["node"], 0, best["either"], self._trie["added"][best["node"]])
+
+    def stable(self) -> int:
+        """With how many units of `best` every labelling begins that the search can still find."""
+        nodes = set(self._beam["node"][:self._size].tolist()) or {_ROOT}
+        while len(nodes) > 1:  # a node's number is above its parent's
+            latest = max(nodes)
+            nodes = nodes - {latest} | {int(self._trie["parent"][latest])}
+        return len(self._path(nodes.pop()))
+
+    def _path(self, node: int) -> list[int]:
+        """The nodes from the first unit to this one."""
+        nodes = []
+        while node != _ROOT:
+            nodes.append(node)
+            node = self._trie["parent"][node]
+        return nodes[::-1]
+
+    def _labelling(self, node: int, last: int, acoustic: float, added: float) -> Labelling:
+        path = self._trie[self._path(node)]
+        return Labelling(path["unit"], np.append(path["reading"], np.int32(last)), acoustic, added)
 
 
 def beam_search(log_posteriors: np.ndarray, width: int, threshold: float = np.inf,
@@ -363,15 +392,6 @@ def beam_search(log_posteriors: np.ndarray, width: int, threshold: float = np.in
         At full width and without pruning each score is exact; that of one which may not end
         there is -inf. None at all where the scorer forbids every labelling.
     """
-    least = float(np.log(min_posterior)) if min_posterior > 0 else -np.inf
-    limits = _Limits(width, float(threshold), least, float(np.log(sure_blank)))
-    # The cache file names the scorers' classes; a process that can't import one can't read it.
-    search = _cached if type(scorer).__module__.startswith("asr.") else _uncached
-    trie, ended = search(log_posteriors, limits, scorer)
-    for node, last, acoustic, added in sorted(ended, key=lambda end: -(end[2] + end[3])):
-        nodes = []
-        while node != _ROOT:
-            nodes.append(node)
-            node = trie["parent"][node]
-        path = trie[nodes[::-1]]
-        yield Labelling(path["unit"], np.append(path["reading"], np.int32(last)), acoustic, added)
+    search = BeamSearch(width, threshold, min_posterior, sure_blank, scorer)
+    search.push(log_posteriors)
+    return search.labellings()

@@ -1,8 +1,11 @@
 """Greedy search: the best unit of each frame, repeats merged, blanks removed."""
 
+from collections.abc import Iterator
+
 import numpy as np
 from numba import njit
 
+from asr.decode.beam import Labelling
 from asr.text.units import BLANK
 
 
@@ -37,3 +40,34 @@ def greedy_search(log_posteriors: np.ndarray) -> tuple[np.ndarray, np.ndarray, f
         path[t] = -1 if unit == BLANK else count - 1
         last = unit
     return labels[:count].copy(), path, score
+
+
+class GreedySearch:
+    """Greedy search that takes an utterance's frames as they come, as `BeamSearch` does."""
+
+    def __init__(self) -> None:
+        self._labels = np.zeros(0, np.int32)
+        self._score = 0.0
+        self._last = BLANK  # best unit of the last frame
+
+    def push(self, log_posteriors: np.ndarray) -> None:
+        """Go on by some frames, shape = (T, V), float32."""
+        if not len(log_posteriors):
+            return
+        labels, path, score = greedy_search(log_posteriors)
+        goes_on = path[0] == 0 and labels[0] == self._last  # a label that the block before ends in
+        self._labels = np.append(self._labels, labels[int(goes_on):])
+        self._score += score
+        self._last = int(labels[path[-1]]) if path[-1] >= 0 else BLANK
+
+    def best(self) -> Labelling:
+        """The labelling of the best path so far; `acoustic` is the path's."""
+        return Labelling(self._labels, np.zeros(len(self._labels) + 1, np.int32), self._score, 0.0)
+
+    def labellings(self) -> Iterator[Labelling]:
+        """The only one: `best`."""
+        yield self.best()
+
+    def stable(self) -> int:
+        """How many of its units will not change: all."""
+        return len(self._labels)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from asr.decode.alignment import align, unit_spans
-from asr.decode.beam import Labelling, beam_search
+from asr.decode.beam import BeamSearch, Labelling
 from asr.decode.config import DecodeConfig
 from asr.decode.greedy import greedy_search
 from asr.decode.scorer import NO_SCORER
@@ -34,6 +34,18 @@ class Search(NamedTuple):
     rescore: Callable[[Sequence[str]], np.ndarray] | None = None
     """By how much a second language model finds each of some texts likelier than the scorer's own
     model does, in nats."""
+
+    def beam(self) -> BeamSearch:
+        """A beam search with these settings, before its first frame."""
+        config = self.config
+        return BeamSearch(config.beam, config.threshold, config.min_posterior, config.sure_blank,
+                          self.scorer)
+
+    def words(self, labelling: Labelling, units: Units) -> list[str]:
+        """The words of a labelling."""
+        read = self.read or (lambda ids, _: units.decode(ids.tolist()))
+        return [read(labelling.labels[first:end], int(labelling.readings[end]))
+                for first, end in word_edges(labelling.labels, units)]
 
 
 def decode_posteriors(ids: Iterable[str], log_posteriors: Iterable[np.ndarray], units: Units,
@@ -109,24 +121,24 @@ def _checked(utterance: str, log_posteriors: np.ndarray, symbols: int) -> np.nda
 
 def _decode(utterance: str, log_posteriors: np.ndarray, units: Units, frame_shift: float,
             search: Search, found: Iterable[Labelling] | None = None) -> Hypothesis:
-    config, read = search.config, search.read or (lambda ids, _: units.decode(ids.tolist()))
+    config = search.config
     calibration = Calibration(*config.calibration)
     nbest: list[Alternative] = []
     score: float | None
     if config.search == "greedy":
         labels, path, score = greedy_search(log_posteriors)
-        readings = np.zeros(len(labels) + 1, np.int32)
+        best = Labelling(labels, np.zeros(len(labels) + 1, np.int32), score, 0.0)
     else:
         if found is None:
-            scores = without_priors(log_posteriors, config.label_priors, config.prior_weight)
-            found = beam_search(scores, config.beam, config.threshold, config.min_posterior,
-                                config.sure_blank, search.scorer)
+            beam = search.beam()
+            beam.push(without_priors(log_posteriors, config.label_priors, config.prior_weight))
+            found = beam.labellings()
         rest = iter(found)
         first = next(rest, None)
         best, path, score = _EMPTY, np.full(len(log_posteriors), -1, np.int32), None
         if first is not None and first.score > -np.inf:
             # Not a list: each labelling takes time to read off the beam.
-            texts = _texts(itertools.chain([first], rest), units, read,
+            texts = _texts(itertools.chain([first], rest), units, search,
                            None if search.rescore else config.nbest)
             if search.rescore:
                 texts = _rescored(texts, search.rescore, config.lm_weight * config.rescore_weight)
@@ -136,13 +148,13 @@ def _decode(utterance: str, log_posteriors: np.ndarray, units: Units, frame_shif
                      for text, labelling in texts.items()][:config.nbest if config.nbest > 1 else 0]
         elif first is not None:
             best, path = _whole_words([first, *rest], log_posteriors, units)
-        labels, readings = best.labels, best.readings
-    spans = unit_spans(log_posteriors, labels, path)
-    words = [Word(text=read(labels[first:end], int(readings[end])),
+    spans = unit_spans(log_posteriors, best.labels, path)
+    words = [Word(text=text,
                   start=round(float(spans.start[first]) * frame_shift, 6),
                   end=round(float(spans.end[end - 1]) * frame_shift, 6),
                   confidence=float(calibration(min(1.0, spans.peak[first:end].min()))))
-             for first, end in word_edges(labels, units)]
+             for text, (first, end) in zip(search.words(best, units),
+                                           word_edges(best.labels, units), strict=True)]
     return Hypothesis(
         id=utterance, text=" ".join(word.text for word in words), score=score, words=words,
         nbest=nbest,
@@ -181,16 +193,14 @@ def _whole_words(found: list[Labelling], log_posteriors: np.ndarray, units: Unit
             np.where(path < whole, path, np.int32(-1)))
 
 
-def _texts(labellings: Iterable[Labelling], units: Units, read: Callable[[np.ndarray, int], str],
-           number: int | None) -> dict[str, Labelling]:
+def _texts(labellings: Iterable[Labelling], units: Units, search: Search, number: int | None
+           ) -> dict[str, Labelling]:
     """The first `number` texts that differ, or all, each with the best labelling that has it."""
     texts: dict[str, Labelling] = {}
     for labelling in labellings:
         if labelling.score == -np.inf:
             break
-        text = " ".join(read(labelling.labels[first:end], int(labelling.readings[end]))
-                        for first, end in word_edges(labelling.labels, units))
-        texts.setdefault(text, labelling)
+        texts.setdefault(" ".join(search.words(labelling, units)), labelling)
         if len(texts) == number:
             break
     return texts

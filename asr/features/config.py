@@ -6,6 +6,9 @@ from pydantic import Field, model_validator
 
 from asr.config import Config
 
+DELTA_WINDOW = 2
+"""Frames on each side that a difference over time takes in."""
+
 
 class FeatureConfig(Config):
     """How audio becomes frames."""
@@ -49,10 +52,18 @@ class FeatureConfig(Config):
     @property
     def reach(self) -> int:
         """Windows on each side of its own that a frame's differences take in."""
-        return 2 * self.deltas
+        return DELTA_WINDOW * self.deltas
+
+    @property
+    def window(self) -> int:
+        """Samples of the analysis window."""
+        return round(self.frame_length * self.sample_rate)
+
+    @property
+    def shift(self) -> int:
+        """Samples between the starts of two windows."""
+        return round(self.frame_shift * self.sample_rate)
 
     def frames(self, samples: int) -> int:
         """Number of frames of a recording; only whole windows count (Kaldi's snip-edges)."""
-        window = round(self.frame_length * self.sample_rate)
-        shift = round(self.frame_shift * self.sample_rate)
-        return 0 if samples < window else 1 + (samples - window) // shift
+        return 0 if samples < self.window else 1 + (samples - self.window) // self.shift

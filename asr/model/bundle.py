@@ -89,8 +89,7 @@ class Bundle:
     @property
     def frame_step(self) -> int:
         """Samples per output frame."""
-        features = self.config.features
-        return round(features.frame_shift * features.sample_rate) * self.config.model.subsampling
+        return self.config.features.shift * self.config.model.subsampling
 
     @property
     def frame_shift(self) -> float:

@@ -1,6 +1,7 @@
 """The network: front end → recurrent stack → log posteriors of the units."""
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -72,10 +73,23 @@ class Network(nn.Module):
         """As `forward`, from normalised frames whose padding is zero."""
         x = self.front_end(x, lengths).transpose(0, 1).contiguous()
         turn = reversal(self.output_lengths(lengths), len(x))
-        for index, layer in enumerate(self.layers):
-            y = layer(x, turn)
-            if dropout is not None:
-                y = y * dropout[index] / (1 - self.config.dropout)
+
+        def run(index: int, x: Tensor) -> Tensor:
+            y = self.layers[index](x, turn)
+            return y if dropout is None else y * dropout[index] / (1 - self.config.dropout)
+
+        return self.stacked(x, run)
+
+    def stacked(self, x: Tensor, run: Callable[[int, Tensor], Tensor]) -> Tensor:
+        """Log posteriors from the front end's frames, shape (T', N, D) → (T', N, V).
+
+        Parameters
+        ----------
+        run : callable
+            What the layer with this index makes of its input.
+        """
+        for index in range(len(self.layers)):
+            y = run(index, x)
             # The front end's frames have another width.
             x = x + y if index and self.config.residual else y
         return self.head(x).float().log_softmax(dim=2)

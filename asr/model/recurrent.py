@@ -20,6 +20,9 @@ from torch import Tensor, nn
 
 from asr.model.front_end import frame_norm
 
+State = Tensor | tuple[Tensor, Tensor] | None
+"""What an RNN of torch remembers; None at the beginning."""
+
 
 def reversal(lengths: Tensor, frames: int) -> Tensor:
     """Row numbers that turn round each utterance of a flattened (T, N, ·) batch.
@@ -71,7 +74,7 @@ class RecurrentLayer(nn.Module):
     def forward(self, x: Tensor, turn: Tensor) -> Tensor:
         """Shape (T, N, inputs) → (T, N, D); `turn` is `reversal`."""
         if self.backward_rnn is None:
-            return self.norm(self.projection(self.forward_rnn(x)[0]))
+            return self.go_on(x, None)[0]
 
         def reverse(values: Tensor) -> Tensor:
             return values.flatten(0, 1).index_select(0, turn).view_as(values)
@@ -87,6 +90,12 @@ class RecurrentLayer(nn.Module):
         else:
             outputs = _at_once([partial(direction, x) for direction in directions], learning=False)
         return self.norm(self.projection(torch.cat(outputs, dim=2)))
+
+    def go_on(self, x: Tensor, state: State) -> tuple[Tensor, State]:
+        """As `forward`, of a one-directional layer in the state that the frames before have left.
+        """
+        y, state = self.forward_rnn(x, state)
+        return self.norm(self.projection(y)), state
 
 
 @cache

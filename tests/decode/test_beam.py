@@ -1,4 +1,5 @@
 import math
+from itertools import takewhile
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from ctc_reference import (
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asr.decode.beam import beam_search
+from asr.decode.beam import BeamSearch, beam_search
 from asr.decode.greedy import greedy_search
 
 FULL = 2_000  # more than the labellings of 6 frames and 4 units: 1 + 3 + … + 3^6 = 1093
@@ -111,3 +112,43 @@ def test_a_sure_blank_is_the_only_unit_of_its_frame(log_posteriors, width, sure)
     found, expected = ([(each.labels.tolist(), each.score) for each in labellings]
                        for labellings in searches)
     assert found == expected
+
+
+def blocks_of(log_posteriors, edges):
+    return np.split(log_posteriors, sorted(edge for edge in edges if edge <= len(log_posteriors)))
+
+
+def same(found, expected):
+    for one, other in zip(found, expected, strict=True):
+        assert one.labels.tolist() == other.labels.tolist()
+        assert one.readings.tolist() == other.readings.tolist()
+        assert one[2:] == other[2:]  # to the bit
+
+
+@given(st.integers(0, 10**6), st.integers(0, 40), st.integers(2, 6), st.integers(1, 9),
+       st.sampled_from([math.inf, 3.0]), st.sampled_from([0.0, 0.1]),
+       st.sampled_from([math.inf, 0.6]), st.lists(st.integers(0, 40), max_size=6))
+def test_blocks_are_searched_as_the_whole(seed, frames, symbols, width, threshold, least, sure,
+                                          edges):
+    log_posteriors = random_posteriors(seed, frames, symbols)
+    search = BeamSearch(width, threshold, least, sure)
+    for block in blocks_of(log_posteriors, edges):
+        search.push(block)
+        list(search.labellings())  # looking changes nothing
+    same(search.labellings(), beam_search(log_posteriors, width, threshold, least, sure))
+
+
+@given(st.integers(0, 10**6), st.integers(1, 30), st.integers(2, 4), st.integers(1, 6))
+def test_what_is_stable_begins_all_that_is_found_later(seed, frames, symbols, width):
+    search = BeamSearch(width)
+    stable = []
+    for block in random_posteriors(seed, frames, symbols, spread=4.0)[:, None]:
+        search.push(block)
+        found = [each.labels.tolist() for each in search.labellings()]
+        best = search.best()
+        assert best.labels.tolist() == found[0]
+        assert best.score == next(search.labellings()).score
+        assert all(labels[:len(stable)] == stable for labels in found)
+        shared = takewhile(lambda units: len(set(units)) == 1, zip(*found, strict=False))
+        assert search.stable() == len(list(shared))
+        stable = found[0][:search.stable()]

@@ -9,7 +9,7 @@ from ctc_reference import all_labellings, posteriors, random_posteriors, tuple_b
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asr.decode.beam import beam_search
+from asr.decode.beam import BeamSearch, beam_search
 from asr.decode.scorer import implement, one_reading
 
 
@@ -80,3 +80,19 @@ def test_nothing_where_the_scorer_forbids_what_the_posteriors_ask_for():
         certain = np.log(np.array([[0, 1], [0, 1]], np.float32))
     forbidding = Bigram(0, np.zeros(2), np.full((2, 2), -np.inf))
     assert found(certain, 4, forbidding) == {}
+
+
+@given(st.integers(0, 10**6), st.integers(1, 30), st.integers(2, 6), st.integers(1, 9))
+def test_blocks_are_searched_as_the_whole_with_a_scorer(seed, frames, symbols, width):
+    scorer = bigram(seed, symbols)
+    log_posteriors = random_posteriors(seed, frames, symbols)
+    search = BeamSearch(width, scorer=scorer)
+    assert search.best().score == search.stable() == 0
+    for row in log_posteriors[:, None]:
+        search.push(row)
+    expected = list(beam_search(log_posteriors, width, scorer=scorer))
+    for one, other in zip(search.labellings(), expected, strict=True):
+        assert one.labels.tolist() == other.labels.tolist()
+        assert one[2:] == other[2:]  # to the bit
+    if not expected:
+        assert len(search.best().labels) == search.stable() == 0

@@ -6,7 +6,7 @@ from ctc_reference import path_scores, posteriors, random_posteriors
 from hypothesis import given
 from hypothesis import strategies as st
 
-from asr.decode.greedy import greedy_search
+from asr.decode.greedy import GreedySearch, greedy_search
 
 
 @given(st.integers(0, 10**6), st.integers(0, 40), st.integers(1, 5))
@@ -39,3 +39,17 @@ def test_a_blank_parts_equal_units():
     labels, path, _ = greedy_search(onehot)
     assert labels.tolist() == [1, 1, 2]
     assert path.tolist() == [0, 0, -1, 1, 2, 2]
+
+
+@given(st.integers(0, 10**6), st.integers(0, 40), st.integers(1, 5),
+       st.lists(st.integers(0, 40), max_size=8))
+def test_blocks_are_searched_as_the_whole(seed, frames, symbols, edges):
+    log_posteriors = random_posteriors(seed, frames, symbols)
+    labels, _, score = greedy_search(log_posteriors)
+    search = GreedySearch()
+    for block in np.split(log_posteriors, sorted(edge for edge in edges if edge <= frames)):
+        search.push(block)
+        best = search.best().labels.tolist()
+        assert labels[:search.stable()].tolist() == best
+    assert best == labels.tolist()
+    assert search.best().acoustic == pytest.approx(score)

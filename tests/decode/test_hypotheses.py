@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asr.config import parse_config
-from asr.decode.beam import beam_search
+from asr.decode.beam import BeamSearch
 from asr.decode.config import DecodeConfig
 from asr.decode.hypotheses import Search, decode_posteriors, without_priors
 from asr.decode.scorer import NO_SCORER
@@ -247,12 +247,13 @@ def test_a_second_model_sorts_the_beam_again():
     (1, None, 1), (3, None, 16), (1, lambda texts: np.zeros(len(texts)), 16)])
 def test_no_more_is_read_off_the_beam_than_is_asked_for(nbest, rescore, most, monkeypatch):
     taken = []
+    labellings = BeamSearch.labellings
 
-    def counted(*arguments):
-        for labelling in beam_search(*arguments):
+    def counted(search):
+        for labelling in labellings(search):
             taken.append(labelling)
             yield labelling
-    monkeypatch.setattr("asr.decode.hypotheses.beam_search", counted)
+    monkeypatch.setattr(BeamSearch, "labellings", counted)
     search = Search(DecodeConfig(nbest=nbest), rescore=rescore)
     found = next(decode_posteriors(["u"], [random_posteriors(3, 30, 4)], UNITS, 0.02, search, 1))
     assert found.text

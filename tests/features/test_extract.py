@@ -101,6 +101,15 @@ def test_number_of_frames(length, config):
     assert config.frames(length) == (0 if length < 400 else (length - 240) // 160)
 
 
+@pytest.mark.parametrize(("rate", "shift"), [(11_025, 0.01), (22_050, 0.0125)])
+def test_windows_and_shifts_that_are_no_whole_samples_are_rounded(rate, shift):
+    config = FeatureConfig(sample_rate=rate, frame_shift=shift, mels=23)
+    for length in range(config.window + config.shift - 3, config.window + config.shift + 3):
+        whole = (length - round(0.025 * rate)) // round(shift * rate)
+        assert len(extract(np.ones(length, np.float32), config)) == config.frames(length) \
+            == 1 + whole
+
+
 def test_features_are_a_function_of_the_audio(samples):
     np.testing.assert_array_equal(extract(samples, FeatureConfig()),
                                   extract(samples, FeatureConfig()))
