@@ -8,7 +8,7 @@ from typing import Any, TypeVar, get_args
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from asr.errors import AsrError
+from asr.errors import AsrError, one_line
 from asr.files import atomic_write, read_text
 
 
@@ -42,8 +42,8 @@ def load_config(kind: type[C], path: Path | None = None, overrides: Sequence[str
         except yaml.YAMLError as error:
             where = getattr(error, "problem_mark", None)
             line = f":{where.line + 1}" if where else ""
-            raise AsrError(f"{path}{line}: not valid YAML ({getattr(error, 'problem', error)})") \
-                from None
+            raise AsrError(f"{path}{line}: not valid YAML "
+                           f"({getattr(error, 'problem', None) or one_line(error)})") from None
         if not isinstance(values, dict):
             raise AsrError(f"{path}: expected `key: value` lines, found a {type(values).__name__}")
     apply_overrides(values, overrides)
@@ -55,7 +55,8 @@ def save_config(path: Path, config: Config, comment: str = "") -> None:
     with atomic_write(path) as file:
         if comment:
             file.write(f"# {comment}\n")
-        yaml.safe_dump(config.model_dump(mode="json"), file, sort_keys=False, allow_unicode=True)
+        # ASCII alone: PyYAML writes some of Unicode's line ends in a way that it reads as others.
+        yaml.safe_dump(config.model_dump(mode="json"), file, sort_keys=False)
 
 
 def apply_overrides(values: dict[str, Any], overrides: Sequence[str]) -> None:

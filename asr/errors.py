@@ -12,3 +12,8 @@ class AsrError(Exception):
 
 class Untrainable(AsrError):
     """Settings that cannot be trained with on these data; a search goes on with others."""
+
+
+def one_line(error: BaseException) -> str:
+    """What another library's exception says, for the inside of a message."""
+    return (str(error).splitlines() or [type(error).__name__])[0]

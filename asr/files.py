@@ -4,13 +4,16 @@ import gzip
 import hashlib
 import lzma
 import os
+import re
 import shutil
+import socket
 import sys
 import tarfile
 import zlib
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from fnmatch import fnmatch
+from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
@@ -21,6 +24,10 @@ def cannot_write(path: Path, error: OSError) -> AsrError:
     """The error to raise when writing `path` fails."""
     return AsrError(f"cannot write {path}: {error.strerror or error}; free the space or choose "
                     "another place")
+
+
+_HOST = re.sub(r"\W", "-", socket.gethostname())
+_LEFT = re.compile(rf"\.(.+)\.{_HOST}\.(\d+)\.(partial|old)")
 
 
 def write_stdout(text: str) -> None:
@@ -46,7 +53,41 @@ def write_stdout(text: str) -> None:
 def _beside(path: Path, ending: str) -> Path:
     if not path.name:
         raise AsrError(f"cannot write {path}: name a file or folder of its own")
-    return path.with_name(f".{path.name}.{os.getpid()}.{ending}")
+    return path.with_name(f".{path.name}.{_HOST}.{os.getpid()}.{ending}")
+
+
+def _make_parent(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_left(path.parent.absolute(), os.getpid())
+
+
+@cache
+def _remove_left(folder: Path, _: int) -> None:
+    """Remove, once in a process, what others on this machine left in a folder when killed.
+
+    An old folder without the new one was left between the two renames: it gets its name back.
+    """
+    with suppress(OSError):
+        for entry in list(folder.iterdir()):
+            match = _LEFT.fullmatch(entry.name)
+            if match is None or _alive(int(match[2])):
+                continue
+            if match[3] == "old" and not (folder / match[1]).exists():
+                entry.rename(folder / match[1])
+            elif entry.is_dir():
+                shutil.rmtree(entry, ignore_errors=True)
+            else:
+                entry.unlink(missing_ok=True)
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # somebody else's
+        pass
+    return True
 
 
 @contextmanager
@@ -60,7 +101,7 @@ def atomic_write(path: Path, binary: bool = False) -> Iterator[IO]:
     """
     temporary = _beside(path, "partial")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_parent(path)
         with temporary.open("wb" if binary else "w", encoding=None if binary else "utf-8") as file:
             yield file
             file.flush()
@@ -97,7 +138,7 @@ def atomic_folder(path: Path, patterns: Collection[str]) -> Iterator[Path]:
                         if not any(fnmatch(entry.name, pattern) for pattern in patterns))
         if others:
             raise AsrError(f"{path} holds other files ({others[0]}); choose a folder of its own")
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make_parent(path)
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir()
         yield temporary
@@ -112,15 +153,6 @@ def atomic_folder(path: Path, patterns: Collection[str]) -> Iterator[Path]:
         raise cannot_write(path, error) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-
-
-def remove_partial(folder: Path) -> None:
-    """Remove what processes that were killed left of their files in a folder and those below.
-
-    Only where no other process may be writing.
-    """
-    for path in folder.rglob(".*.partial"):
-        path.unlink(missing_ok=True)
 
 
 def read_text(path: Path) -> str:

@@ -4,7 +4,7 @@ import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from asr.errors import AsrError
+from asr.errors import AsrError, one_line
 from asr.files import cannot_write
 
 if TYPE_CHECKING:
@@ -43,5 +43,5 @@ def open_study(path: Path, name: str, sampler: "optuna.samplers.BaseSampler | No
         return optuna.create_study(storage=storage, study_name=name, load_if_exists=True,
                                    sampler=sampler, pruner=pruner)
     except Exception as error:  # whatever SQLAlchemy makes of a file that is no database
-        raise AsrError(f"{path}: not a study ({str(error).splitlines()[0]}); delete it or choose "
+        raise AsrError(f"{path}: not a study ({one_line(error)}); delete it or choose "
                        "another folder") from None

@@ -77,6 +77,31 @@ features_of() {
         "${@:2}"
 }
 
+# A word 4-gram of 11 MB, of running text (plain, .gz or .xz).
+build_lm() {
+    asr lm text "$1" "$exp/lm/sentences.txt.gz"
+    asr lm build "$exp/lm/sentences.txt.gz" "$exp/lm/words.lm" --order 4 --words 64000 \
+        --cutoffs 0,0,1,2 --prune 1e-7 --quantise
+}
+
+# Pronunciations of the training texts' and, where there is one, the language model's words.
+make_lexicon() {
+    local sources=("$exp/data/train.jsonl")
+    need prepare "${sources[@]}"
+    [ ! -e "$exp/lm/words.lm" ] || sources+=("$exp/lm/words.lm")
+    [ -e "$exp/lexicon/g2p.safetensors" ] || asr lexicon train "$exp/lexicon/g2p.safetensors" --resume
+    asr lexicon make "${sources[@]}" "$exp/lexicon/lexicon.txt" --g2p "$exp/lexicon/g2p.safetensors"
+}
+
+# Tune the search of the trained model with the language model on a set of $exp/features; further
+# arguments go to `asr tune decode`.
+tune_search() {
+    need features "$exp/features/$1"
+    need train "$exp/model/bundle"
+    asr tune decode "$exp/model/bundle" "$exp/features/$1" --lm "$exp/lm/words.lm" \
+        --output "$exp/tune" "${@:2}"
+}
+
 # The searches that can be run on the trained model: with the language models that it has.
 searches() {
     echo greedy beam

@@ -4,7 +4,7 @@ from typing import Literal
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import Field, ValidationError, model_validator
 
@@ -118,6 +118,7 @@ def test_yaml_round_trip(seed, rate, name, layers):
 @given(st.builds(Settings, network=st.builds(Network, layers=st.integers(1)),
                  augment=st.none() | st.builds(Augment), rate=st.floats(-1e300, 1),
                  name=st.text()))
+@example(Settings(name="\x85"))
 def test_what_is_saved_is_loaded_again(tmp_path_factory, settings):
     path = tmp_path_factory.getbasetemp() / "saved.yaml"
     save_config(path, settings)

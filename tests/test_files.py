@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from asr import files
 from asr.errors import AsrError
 from asr.files import (
     atomic_folder,
@@ -66,10 +67,47 @@ def test_full_disk_is_one_clear_line(tmp_path, monkeypatch):
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
 def test_full_device(tmp_path):
     """A real ENOSPC, raised when the buffer is flushed into the full device."""
-    (tmp_path / f".x.{os.getpid()}.partial").symlink_to("/dev/full")
+    files._beside(tmp_path / "x", "partial").symlink_to("/dev/full")
     with pytest.raises(AsrError, match="No space left"), atomic_write(tmp_path / "x") as file:
         file.write("text")
     assert names(tmp_path) == []
+
+
+def left_by(process, path, ending):
+    return path.with_name(f".{path.name}.{files._HOST}.{process}.{ending}")
+
+
+@pytest.fixture
+def dead():
+    """The number of a process that is no more."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path, dead):
+    left_by(dead, tmp_path / "a", "partial").write_text("half")
+    for ending in ("partial", "old"):
+        folder = left_by(dead, tmp_path / "store", ending)
+        folder.mkdir()
+        (folder / "frames").write_text("half")
+    kept = [left_by(os.getppid(), tmp_path / "a", "partial"), tmp_path / f".a.else.{dead}.partial",
+            tmp_path / ".b.partial", tmp_path / "store"]
+    for path in kept:
+        path.touch()
+    with atomic_write(tmp_path / "x") as file:
+        file.write("text")
+    assert names(tmp_path) == sorted([*(path.name for path in kept), "x"])
+
+
+def test_a_folder_whose_process_died_while_it_was_replaced_is_back(tmp_path, dead):
+    old = left_by(dead, tmp_path / "store", "old")
+    old.mkdir()
+    (old / "frames").write_text("whole")
+    with atomic_write(tmp_path / "x") as file:
+        file.write("text")
+    assert (tmp_path / "store" / "frames").read_text() == "whole"
+    assert names(tmp_path) == ["store", "x"]
 
 
 def test_folder_on_a_full_disk_leaves_the_old_one(tmp_path):

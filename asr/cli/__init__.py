@@ -11,7 +11,7 @@ from asr import __version__
 from asr.errors import AsrError
 
 COMMANDS = ("prepare", "validate", "features", "lexicon", "train", "lm", "tune", "decode",
-            "score", "compare", "transcribe", "info")
+            "score", "compare", "transcribe", "align", "inspect", "export", "info")
 
 
 class _LazyGroup(click.Group):

@@ -41,6 +41,7 @@ def align(log_posteriors: np.ndarray, labels: np.ndarray, memory: int = 1 << 24)
 
     Back-pointers are kept for one block of frames at a time, from the last block to the first,
     each search resuming at scores kept from a first pass: memory grows as sqrt(T)·L, not T·L.
+    For an hour of speech in characters (T = 120,000, L = 55,000) it is 0.2 GB.
 
     Parameters
     ----------
@@ -48,7 +49,7 @@ def align(log_posteriors: np.ndarray, labels: np.ndarray, memory: int = 1 << 24)
     labels : np.ndarray, shape = (L,), int32
         Units without blanks.
     memory : int
-        Bytes of back-pointers held at once, as long as sqrt(T) frames need no more.
+        Bytes of back-pointers held at once, as long as sqrt(8·T) frames need no more.
 
     Returns
     -------
@@ -63,7 +64,8 @@ def align(log_posteriors: np.ndarray, labels: np.ndarray, memory: int = 1 << 24)
     frames, states = len(log_posteriors), 2 * len(labels) + 1
     if frames < len(labels):
         raise ValueError("no path has this labelling")
-    block = max(int(np.sqrt(frames)) + 1, memory // states)
+    # For each state a byte of pointers in every frame of a block, eight of scores in every block.
+    block = max(int(np.sqrt(8 * frames)) + 1, memory // states)
     blocks = (frames + block - 1) // block
     score = np.full(states, -np.inf)
     score[0] = 0.0  # before the first frame

@@ -27,7 +27,8 @@ class DecodeConfig(Config):
     word_bonus: float = Field(1.0, ge=-100, le=100)
     """Added for each word (or unit), in nats; without a language model there is none."""
     open_vocabulary: bool = True
-    """Whether words that the language model does not have can be found."""
+    """Whether words that the language model does not have can be found; never, where the units are
+    phones, which say nothing of a word's spelling."""
     unknown_score: float = Field(-20.0, ge=-1000, le=0)
     """Added for each such word, in nats."""
     rescore_weight: float = Field(0.5, ge=0, le=1)

@@ -76,6 +76,9 @@ def prepare_search(bundle: "Bundle", request: SearchRequest | None = None) -> Se
     if path is not None:
         words = lm_search(load_lm(path), bundle.units, path, hotwords)
     elif hotwords:
+        if not bundle.units.open:
+            raise AsrError("hotwords, where the units are phones, need a language model, which has "
+                           "all other words; name one with --lm")
         words = WordSearch(_no_model(), bundle.units, None, hotwords)
         config = config.model_copy(update={"lm_weight": 0.0, "word_bonus": 0.0, "prior_weight": 0.0,
                                            "unknown_score": 0.0, "open_vocabulary": True})
@@ -159,12 +162,11 @@ class WordSearch:
         model's do, there is a warning.
     """
 
-    weights = ("lm_weight", "word_bonus", "unknown_score")
-
     def __init__(self, model: NgramModel, units: "Units", path: Path | None,
                  hotwords: Mapping[str, float] = MappingProxyType({})) -> None:
         self.model = model
         self.units = units
+        self.weights = ("lm_weight", "word_bonus", *(["unknown_score"] if units.open else []))
         for word in hotwords:
             if not word or " " in word or not units.spellings(word):
                 raise AsrError(f"hotword `{word}`: not one word of the model's units "
@@ -200,7 +202,8 @@ class WordSearch:
         """With the weights of a configuration."""
         scorer = word_scorer(self.model, self.lexicon, self.units.parts, config.lm_weight,
                              config.word_bonus,
-                             config.unknown_score if config.open_vocabulary else -np.inf,
+                             config.unknown_score if config.open_vocabulary and self.units.open
+                             else -np.inf,
                              self.boosts)
         return Search(config, scorer, self.read)
 

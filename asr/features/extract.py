@@ -3,14 +3,14 @@
 import numpy as np
 import torch
 
-from asr.errors import AsrError
+from asr.errors import AsrError, one_line
 from asr.features.config import FeatureConfig
 
 try:
     from torchaudio.compliance import kaldi
 except (OSError, RuntimeError, ImportError) as error:
     raise AsrError(
-        f"torchaudio cannot load beside torch {torch.__version__} ({str(error).splitlines()[0]}); "
+        f"torchaudio cannot load beside torch {torch.__version__} ({one_line(error)}); "
         "install both from one index: pip install --force-reinstall 'torch>=2.11,<2.15' "
         "'torchaudio==2.11.*'") from None
 

@@ -11,28 +11,28 @@ A store is a folder:
 
 import hashlib
 import json
+import tokenize
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from pydantic import BaseModel
 
 from asr.config import parse_config
-from asr.errors import AsrError
+from asr.errors import AsrError, one_line
 from asr.features.cmvn import moments
 from asr.features.config import FeatureConfig
-from asr.files import atomic_folder, atomic_write, read_text
+from asr.files import atomic_folder, atomic_write, read_lines, read_text
+from asr.manifest import Record, parse_record
 from asr.text.normalise import normaliser
 
 FORMAT = 1
 FILES = ("store.json", "utterances.jsonl", "offsets.npy", "moments.npy", "frames.f16")
 
 
-class Entry(BaseModel):
+class Entry(Record):
     """One utterance of a store, or a copy of it, which has the same id."""
 
-    id: str
     text: str
     speaker: str
     speed: float = 1.0
@@ -114,17 +114,17 @@ class Store:
             if config_hash(config) != header["hash"]:
                 raise AsrError(f"{path}/store.json: the configuration was edited after the "
                                "features were made; make the store anew with `asr features`")
-            entries = [Entry.model_validate_json(line)
-                       for line in read_text(path / "utterances.jsonl").splitlines()]
-            offsets = np.load(path / "offsets.npy", allow_pickle=False)
-            sums = np.load(path / "moments.npy", allow_pickle=False)
+            entries = _entries(path / "utterances.jsonl")
             shape = (int(header["frames"]), config.dimension)
-            if not (len(entries) == header["entries"] == len(offsets) - 1 == len(sums)
-                    and offsets[-1] == shape[0]
+            offsets = _load(path / "offsets.npy", "<i8", (len(entries) + 1,))
+            sums = _load(path / "moments.npy", "<f8", (len(entries), 3, config.dimension))
+            if not (len(entries) == header["entries"]
+                    and offsets[0] == 0 and offsets[-1] == shape[0]
+                    and (np.diff(offsets) >= 0).all()
                     and (path / "frames.f16").stat().st_size == 2 * shape[0] * shape[1]):
                 raise ValueError("its files do not fit together")
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise AsrError(f"{path}: damaged feature store ({error}); make it anew with "
+            raise AsrError(f"{path}: damaged feature store ({one_line(error)}); make it anew with "
                            "`asr features`") from None
         frames = (np.memmap(path / "frames.f16", "<f2", "r", shape=shape) if shape[0]
                   else np.zeros(shape, np.float16))
@@ -159,3 +159,25 @@ class Store:
         return replace(self, entries=[self.entries[i] for i in indexes],
                        starts=self.starts[indexes], lengths=self.lengths[indexes],
                        moments=self.moments[indexes])
+
+
+def _entries(path: Path) -> list[Entry]:
+    entries = []
+    for number, line in enumerate(read_lines(path), start=1):
+        try:
+            entries.append(parse_record(line, Entry))
+        except AsrError as error:
+            raise ValueError(f"{path.name}:{number}: {error}") from None
+    return entries
+
+
+def _load(path: Path, dtype: str, shape: tuple[int, ...]) -> np.ndarray:
+    """Read an array that must have this type and shape; its header is looked at before memory is
+    taken."""
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (tokenize.TokenError, SyntaxError, EOFError) as error:
+        raise ValueError(f"{path.name}: {error.args[0]}") from None
+    if array.dtype != dtype or array.shape != shape:
+        raise ValueError(f"{path.name}: {array.dtype.str} {array.shape}, not {dtype} {shape}")
+    return np.array(array)

@@ -15,12 +15,12 @@ from torch import Tensor
 from asr import __version__
 from asr.config import Config, parse_config
 from asr.decode.greedy import greedy_search
-from asr.errors import AsrError
+from asr.errors import AsrError, one_line
 from asr.features.batch import cut_batches
 from asr.files import atomic_write
 from asr.lexicon.dictionary import Pronunciation
 from asr.lexicon.network import G2pConfig, G2pNetwork
-from asr.model.weights import check_weights
+from asr.model.weights import check_contents, contents
 
 FORMAT = "asr grapheme-to-phoneme model 1"
 _METADATA = "description"  # one entry: safetensors writes several in any order
@@ -56,12 +56,12 @@ class Pronouncer:
                 with torch.device("meta"):  # shapes only: memory is taken once the file fits them
                     network = G2pNetwork(description.model, len(description.letters),
                                          len(description.phones))
-                check_weights(path, file, network.state_dict(), remake)
+                check_contents(path, file, contents(network.state_dict()), remake)
                 weights = {name: file.get_tensor(name) for name in network.state_dict()}
         except FileNotFoundError:
             raise AsrError(f"{path}: no such file") from None
         except (SafetensorError, OSError, ValueError) as error:
-            raise AsrError(f"{path}: damaged ({str(error).splitlines()[0]}); {remake}") from None
+            raise AsrError(f"{path}: damaged ({one_line(error)}); {remake}") from None
         network.load_state_dict(weights, assign=True)
         return cls(description.letters, description.phones, network)
 

@@ -20,12 +20,12 @@ from torch import Tensor
 
 from asr import __version__
 from asr.config import Config, parse_config
-from asr.errors import AsrError
+from asr.errors import AsrError, one_line
 from asr.features.batch import cut_batches
 from asr.files import atomic_write
 from asr.lm.lstm_network import LstmConfig, LstmNetwork
 from asr.lm.vocabulary import BOUNDARY, Kind, Vocabulary
-from asr.model.weights import check_weights
+from asr.model.weights import check_contents, contents
 from asr.randomness import generator
 
 FORMAT = "asr LSTM language model 1"
@@ -65,7 +65,7 @@ class LstmModel:
                     network = LstmNetwork(description.model, description.symbols)
                 if file.get_slice(_VOCABULARY).get_dtype() != "U8":
                     raise ValueError("no vocabulary")
-                check_weights(path, file, network.state_dict(), _REMAKE, besides={_VOCABULARY})
+                check_contents(path, file, contents(network.state_dict()), _REMAKE, {_VOCABULARY})
                 content = file.get_tensor(_VOCABULARY).numpy().tobytes()
                 vocabulary = Vocabulary(description.units, content)
                 if len(vocabulary) != description.symbols:
@@ -74,7 +74,7 @@ class LstmModel:
         except FileNotFoundError:
             raise AsrError(f"{path}: no such file") from None
         except (SafetensorError, OSError, ValueError, RuntimeError) as error:
-            raise AsrError(f"{path}: damaged ({str(error).splitlines()[0]}); {_REMAKE}"
+            raise AsrError(f"{path}: damaged ({one_line(error)}); {_REMAKE}"
                            ) from None
         if not all(torch.isfinite(tensor).all() for tensor in weights.values()):
             raise AsrError(f"{path}: damaged (weights that are no numbers); {_REMAKE}")

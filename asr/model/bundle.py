@@ -33,6 +33,7 @@ from asr.files import atomic_folder, read_text
 from asr.model.config import ModelConfig
 from asr.model.inference import log_posteriors
 from asr.model.network import Network
+from asr.model.weights import Precision, check_contents, contents, pack, unpack
 from asr.text.config import FILES as UNITS_FILES
 from asr.text.config import Kind, load_units
 from asr.text.units import Units
@@ -52,12 +53,16 @@ class BundleConfig(Config):
     """Version that wrote the bundle."""
     features: FeatureConfig
     model: ModelConfig
+    weights: Precision = "float32"
+    """How the file of weights holds them; the network computes in float32."""
     units: Kind = "characters"
     """What its outputs stand for."""
     normaliser: str
     """What was done to the training transcripts, see `asr.text.normalise`."""
     decoding: DecodeConfig = DecodeConfig()
     """How to search its posteriors, where nobody says otherwise; see `asr tune decode`."""
+    card: str = ""
+    """Markdown for people: what it was trained on, what it is for, what it is bad at."""
     provenance: dict[str, Any] = Field(default_factory=dict)
     """Data hash, seed, commit, command, development result …"""
 
@@ -82,9 +87,15 @@ class Bundle:
         return self.config.features.sample_rate
 
     @property
+    def frame_step(self) -> int:
+        """Samples per output frame."""
+        features = self.config.features
+        return round(features.frame_shift * features.sample_rate) * self.config.model.subsampling
+
+    @property
     def frame_shift(self) -> float:
         """Seconds per output frame."""
-        return self.config.features.frame_shift * self.config.model.subsampling
+        return self.frame_step / self.sample_rate
 
     def statistics(self, sums: np.ndarray, speakers: Sequence[str]) -> np.ndarray:
         """Normalisation of utterances with the `moments` sums, shape (N, 2, F)."""
@@ -110,15 +121,37 @@ class Bundle:
 
 
 def save_bundle(path: Path, config: BundleConfig, units: Units,
-                weights: dict[str, torch.Tensor], training_statistics: np.ndarray | None) -> None:
-    """Write a bundle as a whole."""
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
+                weights: dict[str, torch.Tensor], training_statistics: np.ndarray | None,
+                lm: bytes | None = None, lstm: bytes | None = None) -> None:
+    """Write a bundle as a whole.
+
+    Parameters
+    ----------
+    lm, lstm : bytes, optional
+        Content of `lm.lm` and `lstm.safetensors`.
+    """
+    tensors = pack(weights, config.weights)
     if training_statistics is not None:
         tensors[_STATISTICS] = torch.from_numpy(training_statistics)
     with atomic_folder(path, FILES) as folder:
         (folder / "model.safetensors").write_bytes(save(tensors))
         units.save(folder / UNITS_FILES[config.units])
+        _add_models(folder, lm, lstm)
         _describe(folder, config, units)
+
+
+def packaged_bundle() -> Path:
+    """The folder of the English model that comes with the package.
+
+    Raises
+    ------
+    AsrError
+        It was left out of this copy of the package.
+    """
+    path = Path(__file__).parents[1] / "english"
+    if not (path / "bundle.json").is_file():
+        raise AsrError("this copy of asr holds no model of its own; name one with --model")
+    return path
 
 
 def load_bundle(path: Path, device: str = "cpu") -> Bundle:
@@ -144,18 +177,13 @@ def load_bundle(path: Path, device: str = "cpu") -> Bundle:
     units = load_units(config.units, path)
     with torch.device("meta"):  # shapes only: memory is taken once the file is known to fit
         network = Network(config.model, config.features.dimension, len(units))
-    expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    expected = contents(network.state_dict(), config.weights)
     if config.features.cmvn == "global":
-        expected[_STATISTICS] = (2, config.features.dimension)
+        expected[_STATISTICS] = ("F32", [2, config.features.dimension])
     try:
         with safe_open(path / "model.safetensors", framework="pt", device=device) as file:
-            shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
-            if shapes != expected:
-                wrong = sorted(name for name in shapes.keys() | expected.keys()
-                               if shapes.get(name) != expected.get(name))
-                raise AsrError(f"{path}: weights do not fit bundle.json and the units ({wrong[0]}: "
-                               f"{shapes.get(wrong[0])}, not {expected.get(wrong[0])})")
-            weights = {name: file.get_tensor(name) for name in shapes}
+            check_contents(path, file, expected, "take another copy of the bundle")
+            weights = unpack({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
     except FileNotFoundError:
         raise AsrError(f"{path}: model.safetensors is missing") from None
     except (SafetensorError, OSError) as error:
@@ -193,10 +221,14 @@ def set_decoding(path: Path, decoding: DecodeConfig, lm: bytes | None, lstm: byt
     with atomic_folder(path, FILES) as folder:
         for name in ("model.safetensors", UNITS_FILES[config.units]):
             shutil.copyfile(path / name, folder / name)
-        for name, content in (("lm.lm", lm), ("lstm.safetensors", lstm)):
-            if content is not None:
-                (folder / name).write_bytes(content)
+        _add_models(folder, lm, lstm)
         _describe(folder, config, load_units(config.units, path))
+
+
+def _add_models(folder: Path, lm: bytes | None, lstm: bytes | None) -> None:
+    for name, content in (("lm.lm", lm), ("lstm.safetensors", lstm)):
+        if content is not None:
+            (folder / name).write_bytes(content)
 
 
 def _describe(folder: Path, config: BundleConfig, units: Units) -> None:
@@ -214,10 +246,13 @@ def _card(config: BundleConfig, units: Units) -> str:
 {direction} {model.cell.upper()} with CTC, {model.layers} × {model.units} cells, on \
 {features.dimension} {features.kind} values every {1000 * features.frame_shift:g} ms, one output \
 every {1000 * features.frame_shift * model.subsampling:g} ms, {len(units)} \
-{_KINDS[config.units]}, text normalised as `{config.normaliser}`. Written by asr \
-{config.asr_version}.
+{_KINDS[config.units]}, text normalised as `{config.normaliser}`, weights in {config.weights}. \
+Written by asr {config.asr_version}.
 
     asr transcribe --model THIS_FOLDER speech.wav
+
+{config.card}
+## Where it is from
 
 {provenance}
 """

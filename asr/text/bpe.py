@@ -28,6 +28,8 @@ def _sentencepiece() -> ModuleType:
 class BpeUnits:
     """Pieces of words, see `asr.text.units.Units`; sentencepiece's <unk> is the blank."""
 
+    open = True
+
     def __init__(self, model: bytes) -> None:
         self.model = model
         self._pieces = _sentencepiece().SentencePieceProcessor(model_proto=model)

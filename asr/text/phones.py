@@ -28,6 +28,8 @@ class PhoneUnits:
         the words with one pronunciation the first is what `decode` reads.
     """
 
+    open = False
+
     def __init__(self, lexicon: Sequence[tuple[str, tuple[str, ...]]]) -> None:
         self.lexicon = list(dict.fromkeys(lexicon))
         self.symbols = ["<blank>", *sorted({

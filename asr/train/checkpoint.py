@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save
 
-from asr.errors import AsrError
+from asr.errors import AsrError, one_line
 from asr.files import atomic_write
 
 FORMAT = 1
@@ -36,7 +36,7 @@ def load_checkpoint(path: Path, mmap: bool = False) -> dict[str, Any]:
         state = torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
         found = state["format"]
     except (RuntimeError, OSError, EOFError, KeyError, TypeError, pickle.UnpicklingError) as error:
-        raise AsrError(f"{path}: damaged checkpoint ({str(error).splitlines()[0]}); remove it to "
+        raise AsrError(f"{path}: damaged checkpoint ({one_line(error)}); remove it to "
                        "start anew") from None
     if found != FORMAT:
         raise AsrError(f"{path}: checkpoint format {found}, this version reads {FORMAT}; remove it "

@@ -8,7 +8,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from asr.errors import AsrError
+from asr.errors import AsrError, one_line
 
 
 class Processes:
@@ -88,4 +88,4 @@ def _together() -> Iterator[None]:
     except RuntimeError as error:
         raise AsrError("another process of this training has died or cannot be reached; the same "
                        "command with --resume goes on from the last checkpoint "
-                       f"({str(error).splitlines()[0]})") from None
+                       f"({one_line(error)})") from None

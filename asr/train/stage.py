@@ -13,7 +13,6 @@ from asr.config import save_config
 from asr.errors import AsrError
 from asr.features.cmvn import statistics, statistics_of
 from asr.features.store import Store
-from asr.files import remove_partial
 from asr.memory import keep_freed_memory
 from asr.model.bundle import BundleConfig, load_bundle, save_bundle
 from asr.model.inference import evenly
@@ -90,7 +89,6 @@ def train(folder: Path, training_data: Store, development_data: Store, config: T
     if trainer.checkpoint.exists():
         trainer.resume()
     if trainer.processes.first:
-        remove_partial(folder)
         save_config(folder / "config.yaml", config)
     weights, result = trainer.run()
     if trainer.processes.first:

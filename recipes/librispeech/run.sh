@@ -2,25 +2,27 @@
 # LibriSpeech: train on 5, 100 or 960 hours of read books, measure on the development sets.
 #
 #     recipes/librispeech/run.sh --subset mini|clean-100|full --corpus DIR [--download yes]
-#                                [--text FILE [--lstm FILE]] [--processes N] [--stage NAME|N]
-#                                [--stop-stage NAME|N] [--exp DIR] [key=value ...]
+#                                [--text FILE [--lstm FILE]] [--phones yes] [--processes N]
+#                                [--stage NAME|N] [--stop-stage NAME|N] [--exp DIR] [key=value ...]
 #
 # DIR holds the subsets' folders (train-clean-5, dev-clean, …); --download yes fetches what is not
-# there. Stages: prepare features train lm decode score. Each can be run alone, e.g. --stage train.
-# --text FILE is running text (plain, .gz or .xz; no book that the development sets read from) for a
-# word 4-gram of 11 MB, whose weights are tuned on dev-clean; without it stage lm does nothing.
-# --lstm FILE is an LSTM language model (asr lm train) to rescore with.
+# there. Stages: prepare features lm lexicon train tune decode score. Each can be run alone, e.g.
+# --stage train. --text FILE is running text (plain, .gz or .xz; no book that the development sets
+# read from) for a word 4-gram of 11 MB, whose weights are tuned on dev-clean; without it stages lm
+# and tune do nothing. --lstm FILE is an LSTM language model (asr lm train) to rescore with.
+# --phones yes makes a lexicon, whose phones the network learns instead of characters.
 # --processes N trains with N GPUs or processes under torchrun. key=value changes a setting of
 # conf/train-SUBSET.yaml. Results go to exp/librispeech/SUBSET unless --exp says otherwise.
 source "$(dirname "$0")/../lib.sh"
 
-STAGES=(prepare features train lm decode score)
-OPTIONS="exp corpus subset download text lstm processes"
+STAGES=(prepare features lm lexicon train tune decode score)
+OPTIONS="exp corpus subset download text lstm phones processes"
 corpus=
 subset=mini
 download=
 text=
 lstm=
+phones=
 processes=1
 
 stage_prepare() {
@@ -43,27 +45,42 @@ stage_features() {
     done
 }
 
-stage_train() {
-    local launch=(asr)
-    need features "$exp/features/train" "$exp/features/dev-clean"
-    [ "$processes" = 1 ] || launch=(torchrun --standalone --nproc-per-node "$processes" -m asr)
-    "${launch[@]}" train "$exp/model" --train "$exp/features/train" \
-        --dev "$exp/features/dev-clean" --config "$recipe/conf/train-$subset.yaml" --resume \
-        ${overrides[@]+"${overrides[@]}"}
-}
-
 stage_lm() {
     if [ -z "$text" ]; then
         log "no --text FILE, so no language model"
         return
     fi
-    need features "$exp/features/dev-clean"
-    need train "$exp/model/bundle"
-    asr lm text "$text" "$exp/lm/sentences.txt.gz"
-    asr lm build "$exp/lm/sentences.txt.gz" "$exp/lm/words.lm" --order 4 --words 64000 \
-        --cutoffs 0,0,1,2 --prune 1e-7 --quantise
-    asr tune decode "$exp/model/bundle" "$exp/features/dev-clean" --lm "$exp/lm/words.lm" \
-        --output "$exp/lm/tune" ${lstm:+--lstm "$lstm"}
+    build_lm "$text"
+}
+
+stage_lexicon() {
+    if [ "$phones" != yes ]; then
+        log "no --phones yes, so no lexicon"
+        return
+    fi
+    make_lexicon
+}
+
+stage_train() {
+    local launch=(asr) units=()
+    need features "$exp/features/train" "$exp/features/dev-clean"
+    [ "$processes" = 1 ] || launch=(torchrun --standalone --nproc-per-node "$processes" -m asr)
+    if [ "$phones" = yes ]; then
+        need lexicon "$exp/lexicon/lexicon.txt"
+        units=(units.kind=phones units.lexicon="$exp/lexicon/lexicon.txt" unfit=drop)
+    fi
+    "${launch[@]}" train "$exp/model" --train "$exp/features/train" \
+        --dev "$exp/features/dev-clean" --config "$recipe/conf/train-$subset.yaml" --resume \
+        ${units[@]+"${units[@]}"} ${overrides[@]+"${overrides[@]}"}
+}
+
+stage_tune() {
+    if [ -z "$text" ]; then
+        log "no --text FILE, so nothing to tune"
+        return
+    fi
+    need lm "$exp/lm/words.lm"
+    tune_search dev-clean ${lstm:+--lstm "$lstm"}
 }
 
 stage_decode() {

@@ -13,6 +13,7 @@ from asr.errors import AsrError
 from asr.lm.binary import save_lm
 from asr.lm.ngram import SPECIAL, UNKNOWN
 from asr.text.bpe import BpeUnits
+from asr.text.phones import PhoneUnits
 from asr.text.units import CharacterUnits
 
 
@@ -163,3 +164,17 @@ def bundle_words(bundle, *words):
     names = [*SPECIAL, *words]
     return [names.index(symbol) if symbol in names else UNKNOWN
             for symbol in bundle.units.symbols[1:]]
+
+
+def test_phones_spell_no_other_words_than_the_lexicons(bundle):
+    """`A-B` would be most probable, were it a word."""
+    bundle.units = PhoneUnits([("AB", ("a", "b")), ("CAB", ("c", "a", "b")), ("A", ("a", "a"))])
+    search = prepare_search(bundle)
+    assert search.config.open_vocabulary and search.scorer.end[-1] == -math.inf
+    spelt = [bundle.units.symbols.index(symbol) for symbol in ("▁c", "b")]
+    posteriors = np.full((2, len(bundle.units)), 0.02, np.float32)
+    posteriors[[0, 1], spelt] = 1 - 0.02 * (len(bundle.units) - 1)
+    assert best_text(search, np.log(posteriors), bundle.units) in ("AB", "A", "CAB")
+    bundle.config.decoding = DecodeConfig(hotwords={"CAB": 5.0})
+    with pytest.raises(AsrError, match="hotwords, where the units are phones, need a language"):
+        prepare_search(bundle, SearchRequest({}, without_lm=True))

@@ -98,3 +98,10 @@ def test_a_subset_is_a_store_of_those_entries(path):
         np.testing.assert_array_equal(some.moments[index], store.moments[original])
     assert np.shares_memory(some.frames(0), store.frames(2))
     assert some.subset([1]).entries == [store.entries[0]]
+
+
+def test_texts_may_hold_any_sign_that_ends_lines_elsewhere(tmp_path):
+    text = "a\x85b\u2028c\x0bd"
+    write_store(tmp_path / "store", CONFIG, [
+        (Entry(id="u", text=text, speaker="s"), np.zeros((3, 8), np.float16))])
+    assert Store.open(tmp_path / "store").entries[0].text == text

@@ -1,0 +1,134 @@
+"""When each word and unit of a known transcript is said: forced alignment in seconds."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from asr.align.misfits import Misfit, misfits
+from asr.align.posteriors import windowed_log_posteriors
+from asr.align.transcript import WILDCARD, Spelling, spell, written_words
+from asr.align.words import AlignedWord
+from asr.decode.alignment import Spans, align, unit_spans
+from asr.errors import AsrError
+from asr.manifest import Word
+from asr.text.normalise import normaliser
+from asr.text.units import BETWEEN, Units, frames_needed
+
+if TYPE_CHECKING:
+    from asr.model.bundle import Bundle
+
+BEFORE, AFTER = 0.02, 0.05
+"""Seconds beside a pause by which a word begins before its first unit's frames, and ends after its
+last unit's. On dev-clean the energy rises 0 and falls 0.05 s beyond them (medians)."""
+PAUSE = 0.2
+"""Seconds between two words' frames that may be a stop's closure or the end of a vowel."""
+_WILDCARD_COST = 0.1  # nats a frame, so that silence beside an unknown word is not part of it
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """When the words of a transcript are said; all times in seconds from the start of the audio."""
+
+    duration: float
+    words: list[AlignedWord]
+    misfits: list[Misfit]
+    """Where text and audio do not seem to belong together."""
+
+
+def align_samples(bundle: "Bundle", samples: np.ndarray, text: str, allow_unknown: bool = False
+                  ) -> Alignment:
+    """Align a recording of any length with its transcript.
+
+    Parameters
+    ----------
+    samples : np.ndarray, shape = (samples,), float32
+        Full scale ±1, at `bundle.sample_rate`.
+    text : str
+        All that is said; it is normalised as the training transcripts were.
+    allow_unknown : bool
+        Whether words that the units cannot spell may stand for any sounds.
+
+    Raises
+    ------
+    AsrError
+        A word cannot be spelt, or the audio is too short for the transcript.
+    """
+    written = written_words(text, normaliser(bundle.config.normaliser))
+    spelling = spell(written, bundle.units, allow_unknown)
+    log_posteriors = windowed_log_posteriors(bundle, samples)
+    duration = len(samples) / bundle.sample_rate
+    words = align_posteriors(log_posteriors, spelling, bundle.units, bundle.frame_shift, duration)
+    return Alignment(duration, words, misfits(log_posteriors, words, bundle.units,
+                                              bundle.frame_shift, duration))
+
+
+def align_posteriors(log_posteriors: np.ndarray, spelling: Spelling, units: Units,
+                     frame_shift: float, duration: float) -> list[AlignedWord]:
+    """Times of words and units along the best path of a transcript.
+
+    CTC shows where a unit is recognised, often in one frame alone, not where it begins and ends.
+    Neighbours share what lies between their frames half and half, within words and between them;
+    but where it is more than a `PAUSE` between two words, the one ends `AFTER` its last unit's
+    frames, and the other begins `BEFORE` its first unit's. A unit's confidence is its mean
+    posterior in its frames on the path, a word's the mean of its units'; of a word that may be any
+    sounds it is 0.
+
+    Parameters
+    ----------
+    log_posteriors : np.ndarray, shape = (T, V), float32
+    frame_shift, duration : float
+        Seconds that a frame and all of the audio last.
+
+    Raises
+    ------
+    AsrError
+        There are fewer frames than the transcript needs.
+    """
+    labels = spelling.labels
+    if len(units) in labels:
+        log_posteriors = np.column_stack([log_posteriors,
+                                          log_posteriors.max(axis=1) - _WILDCARD_COST])
+    try:
+        path = align(log_posteriors, labels)
+    except ValueError:
+        raise AsrError(f"{duration:.2f} s of audio, {len(log_posteriors)} frames of the model, are "
+                       f"too short for the transcript, which needs "
+                       f"{frames_needed(labels.tolist())}; do they belong together?") from None
+    parts, symbols = np.append(units.parts, 0), [*units.symbols, WILDCARD]
+    inside = [[i for i in range(*edges) if parts[labels[i]] != BETWEEN]
+              for edges in spelling.edges]
+    starts, ends = _times(unit_spans(log_posteriors, labels, path), inside, frame_shift, duration)
+    confidences = _mean_posteriors(log_posteriors, labels, path) * (labels < len(units))
+    return [AlignedWord(text=word.text, normalised=word.normalised,
+                        start=starts[own[0]], end=ends[own[-1]],
+                        confidence=confidences[own].mean(),
+                        units=[Word(text=symbols[labels[i]], start=starts[i], end=ends[i],
+                                    confidence=confidences[i]) for i in own])
+            for word, own in zip(spelling.words, inside, strict=True)]
+
+
+def _times(spans: Spans, words: Sequence[Sequence[int]], frame_shift: float, duration: float
+           ) -> tuple[np.ndarray, np.ndarray]:
+    """Start and end of each unit in seconds; those in no word stay where their frames are."""
+    starts, ends = spans.start * frame_shift, spans.end * frame_shift
+    order = np.array([i for word in words for i in word], int)
+    word = np.repeat(np.arange(len(words)), [len(own) for own in words])
+    gaps = starts[order[1:]] - ends[order[:-1]]
+    shared = (np.diff(word) == 0) | (gaps <= PAUSE + 1e-6)
+    middles = ends[order[:-1]] + gaps / 2
+    starts[order] -= BEFORE
+    ends[order] += AFTER
+    starts[order[1:]] = np.where(shared, middles, starts[order[1:]])
+    ends[order[:-1]] = np.where(shared, middles, ends[order[:-1]])
+    return starts.clip(0, duration), ends.clip(0, duration)
+
+
+def _mean_posteriors(log_posteriors: np.ndarray, labels: np.ndarray, path: np.ndarray
+                     ) -> np.ndarray:
+    """Of each unit over its frames on the path; shape (L,)."""
+    frames = np.flatnonzero(path >= 0)
+    unit = path[frames]
+    posteriors = np.exp(log_posteriors[frames, labels[unit]].astype(np.float64))
+    return np.bincount(unit, posteriors, len(labels)) / np.bincount(unit, minlength=len(labels))

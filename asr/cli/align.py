@@ -1,0 +1,32 @@
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("source", metavar="AUDIO|MANIFEST", type=click.Path(path_type=Path))
+@click.argument("transcript", metavar="[TRANSCRIPT]", required=False,
+                type=click.Path(path_type=Path))
+@click.option("--model", required=True, metavar="BUNDLE", type=click.Path(path_type=Path),
+              help="Folder of a trained model.")
+@click.option("--text", metavar="WORDS", help="The transcript itself, in place of a file.")
+@click.option("--format", "formats", multiple=True, default=["ctm"], show_default=True,
+              type=click.Choice(["ctm", "textgrid", "json"]), help="May be given several times.")
+@click.option("--output", metavar="DIR", type=click.Path(path_type=Path),
+              help="Write DIR/<name>.<extension> for each utterance and format. Default: stdout.")
+@click.option("--allow-unknown", is_flag=True,
+              help="Words that the model's units cannot spell stand for any sounds.")
+@click.pass_context
+def align(context: click.Context, source: Path, transcript: Path | None, model: Path,
+          text: str | None, formats: tuple[str, ...], output: Path | None,
+          allow_unknown: bool) -> None:
+    """Find when each word of a known transcript is said: of AUDIO with the text file TRANSCRIPT or
+    with --text, or of each utterance of a MANIFEST (.jsonl).
+
+    What cannot be aligned gets a line on stderr and the rest is done; the exit code is 1 then.
+    Where text and audio do not seem to belong together, a line says so.
+    """
+    from asr.align.stage import align_files, spoken_in
+
+    if align_files(model, spoken_in(source, transcript, text), formats, output, allow_unknown):
+        context.exit(1)

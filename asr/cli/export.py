@@ -1,0 +1,35 @@
+import importlib.util
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from asr.errors import AsrError
+from asr.files import read_text
+
+
+@click.command()
+@click.argument("bundle", type=click.Path(path_type=Path))
+@click.argument("output", type=click.Path(path_type=Path))
+@click.option("--weights", type=click.Choice(["float32", "float16", "int8"]), default="int8",
+              show_default=True, help="Precision of a bundle's weights.")
+@click.option("--card", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE.md",
+              help="What people should know of it; goes into the bundle's README.md.")
+def export(bundle: Path, output: Path, weights: Literal["float32", "float16", "int8"],
+           card: Path | None) -> None:
+    """Write BUNDLE for where it is to run.
+
+    OUTPUT is a folder: a bundle with smaller weights; or, by its name, an .onnx file: the network
+    alone, in float32, for runtimes other than torch.
+    """
+    if output.suffix == ".onnx":
+        if importlib.util.find_spec("onnx") is None:
+            raise AsrError("ONNX files need the package onnx: pip install 'asr[export]'")
+        from asr.export.onnx_graph import export_onnx
+        from asr.model.bundle import load_bundle
+
+        export_onnx(load_bundle(bundle), output)
+    else:
+        from asr.export.smaller import export_bundle
+
+        export_bundle(bundle, output, weights, "" if card is None else read_text(card))

@@ -1,0 +1,106 @@
+#!/usr/bin/env bash
+# The English model that comes with the package: all free speech at hand, 20 hours of read books,
+# everyday microphones, accented and older readers, in noise and rooms; phones as units, their
+# pronunciations from Carnegie Mellon's dictionary, a word 4-gram of old novels.
+#
+#     recipes/librispeech/english.sh --data DIR [--stage NAME|N] [--stop-stage NAME|N] [--exp DIR]
+#                                    [key=value ...]
+#
+# DIR holds LibriSpeech/ (train-clean-5, train-clean-100-part, dev-other-part, dev-clean),
+# commonvoice/, speechocean762/, kathleen/ and ljspeech/ (LJSpeech's layout), an4/, noise/ and
+# text/novels.txt.xz. Stages: prepare lm lexicon features train tune decode score export. A tenth of
+# speechocean762's speakers, a twentieth of Common Voice's sentences and ten speakers of AN4 are held
+# out. key=value changes a setting of conf/train-english.yaml. Results go to exp/english unless --exp
+# says otherwise; the model is the folder `english` there.
+source "$(dirname "$0")/../lib.sh"
+
+STAGES=(prepare lm lexicon features train tune decode score export)
+OPTIONS="exp data"
+exp=$root/exp/english
+data=
+development_sets=(dev-clean dev-clean-2 commonvoice-dev speechocean762-dev an4-dev)
+
+stage_prepare() {
+    local set
+    [ -n "$data" ] || die "--data DIR is missing: the folder that holds the corpora"
+    for set in train-clean-5 train-clean-100-part dev-other-part dev-clean dev-clean-2; do
+        asr prepare librispeech "$data/LibriSpeech" "$exp/data" --subset "$set"
+    done
+    asr prepare commonvoice "$data/commonvoice/validated.tsv" "$exp/data/commonvoice.jsonl"
+    asr prepare split "$exp/data/commonvoice.jsonl" "$exp/data/commonvoice-train.jsonl" \
+        "$exp/data/commonvoice-dev.jsonl" --by text --share 0.05
+    asr prepare kaldi "$data/speechocean762/train" "$exp/data/speechocean762.jsonl"
+    asr prepare split "$exp/data/speechocean762.jsonl" "$exp/data/speechocean762-train.jsonl" \
+        "$exp/data/speechocean762-dev.jsonl" --by speaker --share 0.1
+    for set in kathleen ljspeech; do
+        asr prepare ljspeech "$data/$set" "$exp/data/$set.jsonl"
+    done
+    asr prepare an4 "$data/an4" "$exp/data/an4"
+    mv "$exp/data/an4/dev.jsonl" "$exp/data/an4-dev.jsonl"
+    asr prepare nonspeech "$data/noise" "$exp/data/nonspeech.jsonl"
+    (cd "$exp/data" && cat train-clean-5.jsonl train-clean-100-part.jsonl dev-other-part.jsonl \
+        commonvoice-train.jsonl speechocean762-train.jsonl kathleen.jsonl ljspeech.jsonl \
+        an4/train.jsonl nonspeech.jsonl) > "$exp/data/train.jsonl.partial"
+    mv "$exp/data/train.jsonl.partial" "$exp/data/train.jsonl"
+}
+
+stage_lm() {
+    [ -n "$data" ] || die "--data DIR is missing: the folder that holds text/novels.txt.xz"
+    build_lm "$data/text/novels.txt.xz"
+}
+
+stage_lexicon() {
+    need lm "$exp/lm/words.lm"
+    make_lexicon
+}
+
+stage_features() {
+    local set
+    [ -n "$data" ] || die "--data DIR is missing: the folder that holds noise/"
+    # YAML that is JSON: any path can be quoted.
+    printf '%s\nnoise: {probability: 0.35, folder: "%s"}\n' \
+        "$(cat "$recipe/conf/augment-english.yaml")" "$(cd "$data/noise" && pwd)" \
+        > "$exp/augment.yaml"
+    features_of train --augment "$exp/augment.yaml"
+    for set in "${development_sets[@]}"; do
+        features_of "$set"
+    done
+}
+
+stage_train() {
+    need features "$exp/features/train" "$exp/features/dev-clean"
+    need lexicon "$exp/lexicon/lexicon.txt"
+    asr train "$exp/model" --train "$exp/features/train" --dev "$exp/features/dev-clean" \
+        --config "$recipe/conf/train-english.yaml" --resume \
+        units.lexicon="$exp/lexicon/lexicon.txt" ${overrides[@]+"${overrides[@]}"}
+}
+
+stage_tune() {
+    need lm "$exp/lm/words.lm"
+    tune_search dev-clean --trials 60
+}
+
+stage_decode() {
+    local set
+    need train "$exp/model/bundle"
+    for set in "${development_sets[@]}"; do
+        need features "$exp/features/$set"
+        decode_all "$set"
+    done
+}
+
+stage_score() {
+    local set
+    for set in "${development_sets[@]}"; do
+        need prepare "$exp/data/$set.jsonl"
+        score_all "$set"
+    done
+}
+
+stage_export() {
+    need tune "$exp/model/bundle/lm.lm"
+    asr export "$exp/model/bundle" "$exp/english" --weights int8
+}
+
+parse_options "$@"
+run_stages

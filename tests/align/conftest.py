@@ -1,0 +1,7 @@
+import pytest
+from spiky_bundle import SpikyBundle
+
+
+@pytest.fixture
+def bundle():
+    return SpikyBundle()

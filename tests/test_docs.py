@@ -1,0 +1,24 @@
+"""What documents show is what the code does."""
+
+import doctest
+import re
+from pathlib import Path
+
+import pytest
+
+DOCS = Path(__file__).parent.parent / "docs"
+
+
+def test_examples():
+    results = doctest.testfile(str(DOCS / "lstm.md"), module_relative=False)
+    assert results.attempted > 20
+    assert results.failed == 0
+
+
+@pytest.mark.parametrize("name", ["lstm.md", "alignment.md"])
+def test_files_that_are_named_exist(name):
+    text = (DOCS / name).read_text()
+    for path in re.findall(r"`((?:asr|tests)/[\w/.]+)`", text):
+        assert (DOCS.parent / path).exists(), path
+    for link in re.findall(r"\]\(([\w.-]+)\)", text):
+        assert (DOCS / link).exists(), link
