@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from asr.model.bundle import Bundle
+    from asr.transcribe.recogniser import Recogniser
 
 __version__ = "0.1.0"
 
@@ -19,20 +19,38 @@ if "torch" not in sys.modules:
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
 
 
-def load_model(path: str | Path) -> Bundle:
-    """Load the model bundle in the folder `path`, see `asr.model.bundle.load_bundle`.
+def load_model(path: str | Path | None = None, **settings: Any) -> Recogniser:
+    """Load a model bundle that is ready to transcribe.
+
+    Parameters
+    ----------
+    path : str or Path, optional
+        The bundle's folder; by default the English model that comes with the package.
+    **settings
+        Fields of `asr.decode.config.DecodeConfig` in place of the bundle's own, e.g.
+        `search="greedy"`, `beam=32`, `nbest=5`, `hotwords={"quilter": 5.0}`.
+
+    Raises
+    ------
+    AsrError
+        No bundle is there, it cannot be used, or a setting is none.
 
     Examples
     --------
     >>> import asr
-    >>> from asr.decode.settings import prepare_search
-    >>> from asr.transcribe.transcribe import transcribe_file
-    >>> model = asr.load_model("exp/model/bundle")  # doctest: +SKIP
-    >>> transcribe_file(model, "speech.wav", prepare_search(model)).text  # doctest: +SKIP
-    'hello world'
+    >>> model = asr.load_model()
+    >>> transcript = model.transcribe("tests/speech/1272-128104-0000.opus")
+    >>> print(transcript.text)  # doctest: +ELLIPSIS
+    mister ...
+    >>> [(word.text, word.start, word.end, word.confidence)
+    ...  for word in transcript.words]  # doctest: +ELLIPSIS
+    [('mister', ...
     """
     from pathlib import Path
 
-    from asr.model.bundle import load_bundle
+    from asr.decode.settings import SearchRequest, prepare_search
+    from asr.model.bundle import load_bundle, packaged_bundle
+    from asr.transcribe.recogniser import Recogniser
 
-    return load_bundle(Path(path))
+    bundle = load_bundle(packaged_bundle() if path is None else Path(path))
+    return Recogniser(bundle, prepare_search(bundle, SearchRequest(settings)))

@@ -47,36 +47,30 @@ def done(texts):
 """
 
 _OURS = _HEAD + """
-import asr
-from asr.decode.settings import SearchRequest, prepare_search
-from asr.transcribe.transcribe import transcribe_file
-import torch
+import asr, torch
 torch.set_num_threads(threads)
-bundle = asr.load_model(os.environ["BUNDLE"])
-search = prepare_search(bundle, SearchRequest(json.loads(os.environ["SEARCH"])))
+model = asr.load_model(os.environ["BUNDLE"] or None, search=os.environ["SEARCH"])
 start = time.process_time(), time.perf_counter()
-done([transcribe_file(bundle, path, search).text for path in paths])
+done([model.transcribe(path).text for path in paths])
 """
 
 _OURS_BATCH = _HEAD + """
-import asr
+import asr, torch
 from pathlib import Path
-from asr.audio import read_audio
-from asr.decode.hypotheses import decode_posteriors
-from asr.decode.settings import SearchRequest, prepare_search
-import torch
+from asr.audio import audio_blocks
+from asr.transcribe.recognise import End
+from asr.transcribe.transcribe import transcribe_recordings
 torch.set_num_threads(threads)
-bundle = asr.load_model(os.environ["BUNDLE"])
-search = prepare_search(bundle, SearchRequest(json.loads(os.environ["SEARCH"])))
+model = asr.load_model(os.environ["BUNDLE"] or None, search=os.environ["SEARCH"])
 start = time.process_time(), time.perf_counter()
-samples = [read_audio(Path(path), bundle.sample_rate) for path in paths]
-order = sorted(range(len(paths)), key=lambda i: len(samples[i]))
-def posteriors():
-    for first in range(0, len(order), 16):
-        yield from bundle.log_posteriors_of_audio([samples[i] for i in order[first:first + 16]])
-texts = dict(zip(order, (hypothesis.text for hypothesis in decode_posteriors(
-    [paths[i] for i in order], posteriors(), bundle.units, bundle.frame_shift, search, threads))))
-done([texts[i] for i in range(len(paths))])
+texts = [[]]
+for item in transcribe_recordings(model.bundle, (audio_blocks(Path(path), 16000) for path in paths),
+                                  model.search):
+    if isinstance(item, End):
+        texts.append([])
+    elif item.text:
+        texts[-1].append(item.text)
+done([" ".join(each) for each in texts[:-1]])
 """
 
 _WHISPER = _HEAD + """
@@ -175,13 +169,13 @@ def main() -> None:
     ours = {"BUNDLE": options.model}
     systems = [
         System("asr, greedy, a file at a time", _OURS, sys.executable,
-               SEARCH='{"search": "greedy"}', **ours),
+               SEARCH="greedy", **ours),
         System("asr, beam and LM, a file at a time", _OURS, sys.executable,
-               SEARCH='{"search": "beam"}', **ours),
+               SEARCH="beam", **ours),
         System("asr, greedy, all files", _OURS_BATCH, sys.executable,
-               SEARCH='{"search": "greedy"}', **ours),
+               SEARCH="greedy", **ours),
         System("asr, beam and LM, all files", _OURS_BATCH, sys.executable,
-               SEARCH='{"search": "beam"}', **ours)]
+               SEARCH="beam", **ours)]
     if options.peers:
         systems += [system for name in PEERS if (system := peer(name, options.peers))]
     with tempfile.TemporaryDirectory() as folder:

@@ -2,13 +2,14 @@ from pathlib import Path
 
 import click
 
+from asr.cli.options import model_option
+
 
 @click.command()
 @click.argument("source", metavar="AUDIO|MANIFEST", type=click.Path(path_type=Path))
 @click.argument("transcript", metavar="[TRANSCRIPT]", required=False,
                 type=click.Path(path_type=Path))
-@click.option("--model", required=True, metavar="BUNDLE", type=click.Path(path_type=Path),
-              help="Folder of a trained model.")
+@model_option
 @click.option("--text", metavar="WORDS", help="The transcript itself, in place of a file.")
 @click.option("--format", "formats", multiple=True, default=["ctm"], show_default=True,
               type=click.Choice(["ctm", "textgrid", "json"]), help="May be given several times.")

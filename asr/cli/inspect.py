@@ -2,6 +2,7 @@ from pathlib import Path
 
 import click
 
+from asr.cli.options import model_option
 from asr.errors import AsrError
 
 
@@ -15,8 +16,7 @@ def _numbers(context: click.Context, option: click.Parameter, value: str | None
 
 @click.command()
 @click.argument("audio", type=click.Path(path_type=Path))
-@click.option("--model", required=True, metavar="BUNDLE", type=click.Path(path_type=Path),
-              help="Folder of a trained model.")
+@model_option
 @click.option("--output", required=True, metavar="FILE", type=click.Path(path_type=Path),
               help="The picture, .png or .svg.")
 @click.option("--layer", type=int, default=1, show_default=True, help="Recurrent layer.")

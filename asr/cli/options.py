@@ -19,6 +19,19 @@ shard_option = click.option(
     help="Do part I of N of the work (docs/scaling.md). Under torchrun each process has a part.")
 
 
+def _model(_: click.Context, __: click.Parameter, path: Path | None) -> Path:
+    if path is not None:
+        return path
+    from asr.model.bundle import packaged_bundle
+
+    return packaged_bundle()
+
+
+model_option = click.option(
+    "--model", metavar="BUNDLE", type=click.Path(path_type=Path), callback=_model,
+    help="Folder of a trained model.  [default: the English one that comes with the package]")
+
+
 def search_options(command: Callable) -> Callable:
     """How to search; `search_request` reads them."""
     for option in reversed([

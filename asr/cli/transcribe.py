@@ -3,15 +3,14 @@ from typing import Any
 
 import click
 
-from asr.cli.options import search_options, search_request, shard_option
+from asr.cli.options import model_option, search_options, search_request, shard_option
 from asr.parallel import under_torchrun
 from asr.shards import Shard
 
 
 @click.command()
 @click.argument("audio", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--model", required=True, metavar="BUNDLE", type=click.Path(path_type=Path),
-              help="Folder of a trained model.")
+@model_option
 @click.option("--format", "formats", multiple=True, default=["text"], show_default=True,
               metavar="LIST",
               help="text, json, srt, vtt, ctm, tsv, textgrid: one, or several by commas.")

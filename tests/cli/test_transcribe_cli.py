@@ -11,10 +11,7 @@ import soundfile
 
 import asr
 from asr.cli import main
-from asr.decode.config import DecodeConfig
-from asr.decode.settings import Search
 from asr.transcribe.outputs import STATE
-from asr.transcribe.transcribe import transcribe_file
 
 
 @pytest.fixture
@@ -46,8 +43,7 @@ def run(monkeypatch):
 def test_what_the_command_prints_is_what_the_library_gives(run, model, audio, capsys):
     assert run(audio / "b.wav", "--model", model, "--format", "json", "--search", "greedy") == 0
     values = json.loads(capsys.readouterr().out)
-    expected = transcribe_file(asr.load_model(str(model)), str(audio / "b.wav"),
-                               Search(DecodeConfig(search="greedy")))
+    expected = asr.load_model(str(model), search="greedy").transcribe(str(audio / "b.wav"))
     assert values["text"] == expected.text != ""
     assert len(values["segments"]) == len(expected.segments) == 3
     assert values["duration"] == 70

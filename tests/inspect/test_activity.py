@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 import torch
 
-import asr
 from asr.errors import AsrError
 from asr.features.config import FeatureConfig
 from asr.inspect.activity import forced_labels, greedy_labels, liveliest, observe
@@ -57,7 +56,7 @@ def test_what_is_not_there(tmp_path, layer, direction, message):
 
 def test_less_than_a_frame(babbler):
     with pytest.raises(AsrError, match="shorter than one frame"):
-        observe(asr.load_model(babbler), SAMPLES[:100])
+        observe(load_bundle(babbler), SAMPLES[:100])
 
 
 def test_liveliest():

@@ -1,0 +1,63 @@
+"""A model that is ready to transcribe, for programs in Python."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import soxr
+
+from asr.decode.hypotheses import Search
+from asr.errors import AsrError
+from asr.transcribe.recognise import End
+from asr.transcribe.transcribe import Segment, Transcript, transcribe_file, transcribe_recordings
+
+if TYPE_CHECKING:
+    from asr.model.bundle import Bundle
+
+
+class Recogniser:
+    """A model bundle and how its posteriors are searched; see `asr.load_model`."""
+
+    def __init__(self, bundle: "Bundle", search: Search) -> None:
+        self.bundle = bundle
+        self.search = search
+
+    def transcribe(self, audio: str | Path | np.ndarray, sample_rate: int | None = None
+                   ) -> Transcript:
+        """Transcribe a recording.
+
+        Parameters
+        ----------
+        audio : str, Path, or np.ndarray of shape (samples,) or (samples, channels)
+            A file (see `asr.audio.audio_blocks`), or its samples: floats of full scale ±1, or
+            integers of the full scale of their type. Channels are mixed.
+        sample_rate : int
+            Of samples, in Hz; the model's by default. A file says its own.
+
+        Raises
+        ------
+        AsrError
+            The file cannot be read as audio, or the samples are not finite or of another shape.
+        """
+        if not isinstance(audio, np.ndarray):
+            return transcribe_file(self.bundle, audio, self.search)
+        samples = self._prepared(audio, sample_rate or self.bundle.sample_rate)
+        *segments, end = transcribe_recordings(self.bundle, [[samples]], self.search)
+        assert isinstance(end, End)
+        return Transcript("", end.duration, [s for s in segments if isinstance(s, Segment)])
+
+    def _prepared(self, audio: np.ndarray, sample_rate: int) -> np.ndarray:
+        """Mono float32 samples at the model's rate."""
+        if audio.ndim not in (1, 2):
+            raise AsrError(f"samples of shape {audio.shape}; give (samples,) or (samples, "
+                           "channels)")
+        samples = audio.astype(np.float32)
+        if np.issubdtype(audio.dtype, np.signedinteger):
+            samples /= np.float32(-np.iinfo(audio.dtype).min)
+        if audio.ndim == 2:
+            samples = samples.mean(axis=1)
+        if not np.isfinite(samples).all():
+            raise AsrError("samples that are not finite (NaN or infinity)")
+        if sample_rate != self.bundle.sample_rate:
+            samples = soxr.resample(samples, sample_rate, self.bundle.sample_rate)
+        return samples
