@@ -1,6 +1,7 @@
 """What becomes of memory that is freed: kept for the next step, or given back at once."""
 
 import ctypes
+import os
 
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3  # malloc.h
 
@@ -15,12 +16,14 @@ def keep_freed_memory() -> None:
 
 
 def return_freed_memory() -> None:
-    """Ask the C library to return large freed tensors to the system; does nothing where it can't.
+    """Keep memory small over many batches of different shapes; before the first of them.
 
-    glibc raises the threshold from which it does so as it goes, and then batches of many different
-    lengths leave more and more holes.
+    glibc raises the threshold from which it returns freed tensors to the system as it goes, and
+    then they leave more and more holes; oneDNN keeps what it has prepared for each shape. Does
+    nothing where the C library is another.
     """
-    _set((_MMAP_THRESHOLD, 8 << 20))
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "16")
+    _set((_MMAP_THRESHOLD, 1 << 20))
 
 
 def _set(*options: tuple[int, int]) -> None:

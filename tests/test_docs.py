@@ -15,7 +15,8 @@ def test_examples():
     assert results.failed == 0
 
 
-@pytest.mark.parametrize("name", ["lstm.md", "alignment.md", "listening.md"])
+@pytest.mark.parametrize("name", [
+    "lstm.md", "alignment.md", "listening.md", "transcribing.md"])
 def test_files_that_are_named_exist(name):
     text = (DOCS / name).read_text()
     for path in re.findall(r"`((?:asr|tests)/[\w/.]+)`", text):

@@ -92,5 +92,5 @@ def test_the_end_is_that_of_a_run_that_was_left_alone(stage, corpus, babbler, tm
         run(kills, *commands[stage])
         found[kills] = content(target)
         assert [path.name for path in target.parent.rglob("*.partial*")] == []
-    assert len(found[0]) == {"prepare": 1, "features": 5, "transcribe": 400}[stage]
+    assert len(found[0]) == {"prepare": 1, "features": 5, "transcribe": 401}[stage]
     assert found[0] == found[17]

@@ -1,12 +1,13 @@
 """Alignments as CTM, TextGrid and JSON."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
 from asr.align.align import Alignment
 from asr.manifest import Word
 from asr.transcribe import writers
+from asr.transcribe.textgrid import textgrid as tiers_in_textgrid
 from asr.transcribe.transcribe import Segment, Transcript
 
 
@@ -37,35 +38,11 @@ def _numbers(word: Word) -> dict[str, float]:
 
 
 def textgrid(name: str, alignment: Alignment) -> str:
-    """Praat's TextGrid in its long form, with the tiers `words` and `units`."""
-    tiers: dict[str, Sequence[Word]] = {
-        "words": alignment.words,
-        "units": [unit for word in alignment.words for unit in word.units]}
-    span = f"xmin = 0\nxmax = {alignment.duration:.6f}\n"
-    lines = ['File type = "ooTextFile"\nObject class = "TextGrid"\n\n' + span
-             + f"tiers? <exists>\nsize = {len(tiers)}\nitem []:\n"]
-    for number, (tier, words) in enumerate(tiers.items(), start=1):
-        intervals = _intervals(words, alignment.duration)
-        lines.append(f'item [{number}]:\nclass = "IntervalTier"\nname = "{tier}"\n' + span
-                     + f"intervals: size = {len(intervals)}\n")
-        for place, (start, end, text) in enumerate(intervals, start=1):
-            quoted = text.replace('"', '""')
-            lines.append(f"intervals [{place}]:\nxmin = {start:.6f}\nxmax = {end:.6f}\n"
-                         f'text = "{quoted}"\n')
-    return "".join(lines)
-
-
-def _intervals(words: Sequence[Word], duration: float) -> list[tuple[float, float, str]]:
-    """The words, and the pauses between them: a tier has no holes."""
-    intervals = []
-    last = 0.0
-    for word in [*words, Word(text="", start=duration, end=duration, confidence=0)]:
-        if word.start > last:
-            intervals.append((last, word.start, ""))
-        if word.end > word.start:
-            intervals.append((word.start, word.end, word.text))
-        last = word.end
-    return intervals
+    """Praat's TextGrid, with the tiers `words` and `units`."""
+    units = [unit for word in alignment.words for unit in word.units]
+    return tiers_in_textgrid(alignment.duration, {
+        "words": [(word.start, word.end, word.text) for word in alignment.words],
+        "units": [(unit.start, unit.end, unit.text) for unit in units]})
 
 
 class Format(NamedTuple):

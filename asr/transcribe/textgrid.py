@@ -1,24 +1,29 @@
-"""Transcripts as Praat's TextGrid (long text format, see Praat's manual: TextGrid file formats)."""
+"""Praat's TextGrid (long text format, see Praat's manual: TextGrid file formats)."""
 
-from collections.abc import Iterable
-
-from asr.transcribe.transcribe import Transcript
+from collections.abc import Iterable, Mapping
 
 _Interval = tuple[float, float, str]
 
 
-def textgrid(transcript: Transcript) -> str:
-    """A tier of segments and one of words; both cover the recording, with empty intervals between.
+def textgrid(duration: float, tiers: Mapping[str, Iterable[_Interval]]) -> str:
+    """Write tiers of intervals, each of which covers the recording, with empty ones between.
 
-    Times in seconds. What would be shorter than a microsecond is left out.
+    What would be shorter than a microsecond is left out.
+
+    Parameters
+    ----------
+    duration : float
+        Seconds; more, if an interval ends later.
+    tiers : mapping of str to iterable of (start, end, text)
+        In the order of their times, in seconds.
     """
-    duration = round(max([transcript.duration, *(s.end for s in transcript.segments)]), 6)
-    tiers = [("segments", [(s.start, s.end, s.text) for s in transcript.segments if s.text]),
-             ("words", [(w.start, w.end, w.text) for w in transcript.words])]
+    labelled = {name: list(intervals) for name, intervals in tiers.items()}
+    duration = round(max([duration, *(end for found in labelled.values() for _, end, _ in found)]),
+                     6)
     lines = ['File type = "ooTextFile"', 'Object class = "TextGrid"', "", "xmin = 0",
-             f"xmax = {duration:.6f}", "tiers? <exists>", f"size = {len(tiers)}", "item []:"]
-    for number, (name, labelled) in enumerate(tiers, start=1):
-        intervals = _covering(labelled, duration)
+             f"xmax = {duration:.6f}", "tiers? <exists>", f"size = {len(labelled)}", "item []:"]
+    for number, (name, found) in enumerate(labelled.items(), start=1):
+        intervals = _covering(found, duration)
         lines += [f"    item [{number}]:", '        class = "IntervalTier"',
                   f'        name = "{name}"', "        xmin = 0",
                   f"        xmax = {duration:.6f}", f"        intervals: size = {len(intervals)}"]

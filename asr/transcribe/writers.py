@@ -10,7 +10,7 @@ from typing import Any
 from asr.errors import AsrError
 from asr.manifest import Word
 from asr.transcribe.cues import cues
-from asr.transcribe.textgrid import textgrid
+from asr.transcribe.textgrid import textgrid as tiers_in_textgrid
 from asr.transcribe.transcribe import Transcript
 
 
@@ -74,6 +74,13 @@ def tsv(transcript: Transcript) -> str:
     rows = [f"{round(1000 * segment.start)}\t{round(1000 * segment.end)}\t{segment.text}\n"
             for segment in transcript.segments if segment.text]
     return "".join(["start\tend\ttext\n", *rows])
+
+
+def textgrid(transcript: Transcript) -> str:
+    """Praat's, with a tier of segments and one of words."""
+    return tiers_in_textgrid(transcript.duration, {
+        "segments": [(s.start, s.end, s.text) for s in transcript.segments if s.text],
+        "words": [(w.start, w.end, w.text) for w in transcript.words]})
 
 
 def _clock(milliseconds: int, point: str) -> str:

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from praatio import textgrid as praat
 from test_writers import transcript_of, transcripts, word
 
-from asr.transcribe.textgrid import textgrid
 from asr.transcribe.transcribe import Segment, Transcript
+from asr.transcribe.writers import textgrid
 
 
 def read(content):
