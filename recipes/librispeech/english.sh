@@ -77,7 +77,7 @@ stage_train() {
 
 stage_tune() {
     need lm "$exp/lm/words.lm"
-    tune_search dev-clean --trials 60
+    tune_search dev-clean --trials 40
 }
 
 stage_decode() {
@@ -99,7 +99,8 @@ stage_score() {
 
 stage_export() {
     need tune "$exp/model/bundle/lm.lm"
-    asr export "$exp/model/bundle" "$exp/english" --weights int8
+    asr export "$exp/model/bundle" "$exp/english" --weights int8 \
+        --card "$recipe/conf/english-card.md"
 }
 
 parse_options "$@"
