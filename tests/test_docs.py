@@ -6,12 +6,22 @@ from pathlib import Path
 
 import pytest
 
+import asr
+
 DOCS = Path(__file__).parent.parent / "docs"
 
 
 def test_examples():
     results = doctest.testfile(str(DOCS / "lstm.md"), module_relative=False)
     assert results.attempted > 20
+    assert results.failed == 0
+
+
+def test_the_first_example(monkeypatch):
+    """That of `asr.load_model`, with the packaged model."""
+    monkeypatch.chdir(DOCS.parent)
+    results = doctest.testmod(asr)
+    assert results.attempted == 5
     assert results.failed == 0
 
 
