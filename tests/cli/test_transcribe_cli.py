@@ -3,6 +3,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -119,9 +120,14 @@ def test_interrupted_while_it_waits_for_audio(model, audio):
     while not (audio / "out" / STATE).exists():
         time.sleep(0.05)
         assert process.poll() is None
-    process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=60) == 130
-    assert process.stderr.read().strip() == "asr: interrupted"
+    # Where it comes in the middle of a destructor, Python loses the exception: people press again.
+    for _ in range(6):
+        process.send_signal(signal.SIGINT)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=10)
+            break
+    assert process.returncode == 130
+    assert process.stderr.read().strip().endswith("asr: interrupted")
     assert [path.name for path in (audio / "out").iterdir()] == [STATE]
 
 
