@@ -81,17 +81,16 @@ def train_pronouncer(dictionary: dict[str, list[Pronunciation]], output: Path,
         raise AsrError(f"{len(dictionary)} words are too few to learn from and to measure on")
     digest = hashlib.sha256(repr((letters, phones, samples)).encode()).hexdigest()[:16]
     optimiser = torch.optim.AdamW(network.parameters(), betas=(0.9, 0.98))
-    first = 1
+    first, reached = 1, {}
     if checkpoint.exists():
         state = load_checkpoint(checkpoint)
         check_resumable(checkpoint, state, config.model_dump(), digest)
         network.load_state_dict(state["network"])
         optimiser.load_state_dict(state["optimiser"])
-        first = state["epoch"] + 1
+        first, reached = state["epoch"] + 1, state["reached"]
     log(f"{len(samples):,} pronunciations, {len(held_out):,} words held out, {len(letters)} "
         f"letters, {len(phones)} phones, {sum(p.numel() for p in network.parameters()) / 1e6:.2f} "
         "M parameters")
-    reached: dict[str, float] = {}
     for epoch in range(first, config.epochs + 1):
         start = time.perf_counter()
         loss = _run_epoch(network, optimiser, samples, config, epoch)
@@ -100,7 +99,7 @@ def train_pronouncer(dictionary: dict[str, list[Pronunciation]], output: Path,
             f"{100 * reached['phone_error_rate']:.2f} %  word error rate "
             f"{100 * reached['word_error_rate']:.2f} %  {time.perf_counter() - start:.0f} s")
         save_checkpoint(checkpoint, {
-            "config": config.model_dump(), "data": digest, "epoch": epoch,
+            "config": config.model_dump(), "data": digest, "epoch": epoch, "reached": reached,
             "network": network.state_dict(), "optimiser": optimiser.state_dict()})
     provenance: dict[str, Any] = {"dictionary": digest, "training": config.model_dump(mode="json"),
                                   "torch": torch.__version__, "held out": reached}

@@ -75,7 +75,7 @@ def test_padding_changes_nothing():
         torch.testing.assert_close(together[:len(alone), column], alone, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("epochs", [1, 2])
+@pytest.mark.parametrize("epochs", [1, 2, 3])
 def test_a_resumed_training_ends_with_the_same_bits(tmp_path, monkeypatch, epochs):
     config = G2pTrainConfig(epochs=3, model=SMALL, batch_letters=256, held_out=0.1)
     train_pronouncer(LANGUAGE, tmp_path / "whole.safetensors", config, resume=False)
