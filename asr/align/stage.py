@@ -8,11 +8,12 @@ from asr.align.align import Alignment, align_samples
 from asr.align.writers import FORMATS
 from asr.audio import read_audio
 from asr.errors import AsrError
-from asr.files import atomic_write, read_text
+from asr.files import atomic_write, read_text, write_stdout
 from asr.manifest import read_manifest
 from asr.model.bundle import load_bundle
 from asr.model.inference import inference_device
 from asr.progress import log, track
+from asr.transcribe.writers import check_stdout
 
 
 class Spoken(NamedTuple):
@@ -95,12 +96,7 @@ def align_files(bundle_folder: Path, spoken: Sequence[Spoken], formats: Sequence
 
 def _check(spoken: Sequence[Spoken], formats: Sequence[str], output: Path | None) -> None:
     if output is None:
-        if len(formats) > 1:
-            raise AsrError(f"stdout takes one format, not {len(formats)} ({', '.join(formats)}); "
-                           "give --output DIR for several")
-        if len(spoken) > 1 and not FORMATS[formats[0]].joins:
-            raise AsrError(f"several utterances cannot make one {formats[0]}; give --output DIR "
-                           "for a file each")
+        check_stdout(formats, FORMATS[formats[0]].joins, len(spoken), "utterances")
         return
     for item in spoken:
         if Path(item.name).name != item.name:
@@ -111,7 +107,7 @@ def _write(name: str, alignment: Alignment, formats: Sequence[str], output: Path
     for key in formats:
         rendered = FORMATS[key].render(name, alignment)
         if output is None:
-            print(rendered, end="", flush=True)
+            write_stdout(rendered)
         else:
             with atomic_write(output / f"{name}.{FORMATS[key].extension}") as file:
                 file.write(rendered)

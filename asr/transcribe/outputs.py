@@ -10,7 +10,7 @@ from asr.progress import log
 from asr.shards import digest
 from asr.transcribe.sources import Source
 from asr.transcribe.transcribe import Segment, Transcript
-from asr.transcribe.writers import FORMATS
+from asr.transcribe.writers import FORMATS, check_stdout
 
 STATE = ".asr-transcribe.json"
 
@@ -26,12 +26,7 @@ class Stdout:
     """
 
     def __init__(self, sources: Sequence[Source], formats: Sequence[str]) -> None:
-        if len(formats) > 1:
-            raise AsrError(f"stdout takes one format, not {len(formats)} ({', '.join(formats)}); "
-                           "give --output DIR for several")
-        if len(sources) > 1 and not FORMATS[formats[0]].joins:
-            raise AsrError(f"several files cannot make one {formats[0]}; give --output DIR for a "
-                           "file each")
+        check_stdout(formats, FORMATS[formats[0]].joins, len(sources), "files")
         self._format = formats[0]
         self._labelled = len(sources) > 1
 

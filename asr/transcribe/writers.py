@@ -2,7 +2,7 @@
 
 import html
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -119,3 +119,26 @@ def parse_formats(lists: Iterable[str]) -> list[str]:
         if name not in FORMATS:
             raise AsrError(f"no format named {name!r}; known: {', '.join(FORMATS)}")
     return list(names)
+
+
+def check_stdout(formats: Sequence[str], joins: bool, number: int, things: str) -> None:
+    """Refuse what stdout cannot take: several formats, or several things in one that holds one.
+
+    Parameters
+    ----------
+    joins : bool
+        Whether the first format can hold several of them.
+    things : str
+        What they are, for people.
+
+    Raises
+    ------
+    AsrError
+        It cannot.
+    """
+    if len(formats) > 1:
+        raise AsrError(f"stdout takes one format, not {len(formats)} ({', '.join(formats)}); give "
+                       "--output DIR for several")
+    if number > 1 and not joins:
+        raise AsrError(f"several {things} cannot make one {formats[0]}; give --output DIR for a "
+                       "file each")

@@ -1,11 +1,11 @@
 import signal
 import sys
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
 import soundfile
 
-from asr.cli import main
 from asr.decode.config import DecodeConfig
 from asr.decode.hypotheses import Search
 from asr.listen.display import final_line
@@ -15,14 +15,8 @@ from asr.model.bundle import load_bundle
 
 
 @pytest.fixture
-def run(monkeypatch):
-    """The whole command line in this process; its exit code."""
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["asr", "listen", *map(str, arguments)])
-        with pytest.raises(SystemExit) as exit_:
-            main()
-        return exit_.value.code
-    return call
+def run(command_line):
+    return partial(command_line, "listen")
 
 
 @pytest.fixture

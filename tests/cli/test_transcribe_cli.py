@@ -4,6 +4,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,6 @@ import pytest
 import soundfile
 
 import asr
-from asr.cli import main
 from asr.transcribe.outputs import STATE
 
 
@@ -31,14 +31,8 @@ def audio(tmp_path):
 
 
 @pytest.fixture
-def run(monkeypatch):
-    """The whole command line in this process; its exit code."""
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["asr", "transcribe", *map(str, arguments)])
-        with pytest.raises(SystemExit) as exit_:
-            main()
-        return exit_.value.code
-    return call
+def run(command_line):
+    return partial(command_line, "transcribe")
 
 
 def test_what_the_command_prints_is_what_the_library_gives(run, model, audio, capsys):
