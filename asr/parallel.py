@@ -22,6 +22,12 @@ def cores() -> int:
     return max(1, allowed // int(os.environ.get("LOCAL_WORLD_SIZE", 1)))
 
 
+def compute_threads() -> int:
+    """Threads for one matrix product: OMP_NUM_THREADS, as torch has it, or one for each core."""
+    wanted = os.environ.get("OMP_NUM_THREADS", "")
+    return int(wanted) if wanted.isdecimal() and int(wanted) else cores()
+
+
 def ordered_map(function: Callable[[A], B], items: Iterable[A], threads: int) -> Iterator[B]:
     """`map` in threads: results come in the order of the items, a few items in flight.
 

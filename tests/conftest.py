@@ -13,7 +13,7 @@ from hypothesis import settings
 from asr.features.config import FeatureConfig
 from asr.model.bundle import BundleConfig, save_bundle
 from asr.model.config import ModelConfig
-from asr.model.network import Network
+from asr.model.network import Network, arrays
 from asr.text.units import CharacterUnits
 
 settings.register_profile("patient", deadline=None)  # first examples wait for compilers and files
@@ -39,7 +39,7 @@ def save_babbler(path, model, cmvn="utterance", silent=0.0):
         torch.nn.init.normal_(parameter, std=3)
     network.head.bias.detach()[0] += silent
     statistics = np.stack([np.full(12, 10.0), np.full(12, 0.3)]).astype(np.float32)
-    save_bundle(path, config, units, network.state_dict(),
+    save_bundle(path, config, units, arrays(network.state_dict()),
                 statistics if cmvn == "global" else None)
     return path
 

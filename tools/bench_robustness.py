@@ -22,8 +22,8 @@ from asr.augment.part import Background, Scene
 from asr.augment.reverberation import ReverberationConfig
 from asr.augment.telephone import TelephoneConfig
 from asr.decode.hypotheses import decode_posteriors
+from asr.features.batch import evenly
 from asr.manifest import read_manifest
-from asr.model.inference import evenly
 from asr.randomness import generator
 from asr.score.align import score_utterances
 from asr.text.normalise import normaliser

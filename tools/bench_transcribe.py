@@ -27,8 +27,8 @@ from pathlib import Path
 import soundfile
 
 from asr.audio import read_audio
+from asr.features.batch import evenly
 from asr.manifest import Utterance, read_manifest
-from asr.model.inference import evenly
 from asr.score.align import score_utterances
 from asr.text.normalise import normaliser
 
@@ -47,20 +47,18 @@ def done(texts):
 """
 
 _OURS = _HEAD + """
-import asr, torch
-torch.set_num_threads(threads)
+import asr
 model = asr.load_model(os.environ["BUNDLE"] or None, search=os.environ["SEARCH"])
 start = time.process_time(), time.perf_counter()
 done([model.transcribe(path).text for path in paths])
 """
 
 _OURS_BATCH = _HEAD + """
-import asr, torch
+import asr
 from pathlib import Path
 from asr.audio import audio_blocks
 from asr.transcribe.recognise import End
 from asr.transcribe.transcribe import transcribe_recordings
-torch.set_num_threads(threads)
 model = asr.load_model(os.environ["BUNDLE"] or None, search=os.environ["SEARCH"])
 start = time.process_time(), time.perf_counter()
 texts = [[]]

@@ -11,7 +11,7 @@ from asr.errors import AsrError
 from asr.files import atomic_write, read_text, write_stdout
 from asr.manifest import read_manifest
 from asr.model.bundle import load_bundle
-from asr.model.inference import inference_device
+from asr.model.device import inference_device
 from asr.progress import log, track
 from asr.transcribe.writers import check_stdout
 
@@ -71,7 +71,7 @@ def align_files(bundle_folder: Path, spoken: Sequence[Spoken], formats: Sequence
         None could be aligned, the bundle cannot be loaded, or the output could not hold all.
     """
     _check(spoken, formats, output)
-    bundle = load_bundle(bundle_folder, str(inference_device()))
+    bundle = load_bundle(bundle_folder, inference_device())
     failed = 0
     # No bar beside results on stdout: rich would take them over to its own stream.
     for item in spoken if output is None else track(spoken, "align", len(spoken)):

@@ -1,10 +1,8 @@
-import importlib.util
 from pathlib import Path
 from typing import Literal
 
 import click
 
-from asr.errors import AsrError
 from asr.files import read_text
 
 
@@ -23,9 +21,7 @@ def export(bundle: Path, output: Path, weights: Literal["float32", "float16", "i
     alone, in float32, for runtimes other than torch.
     """
     if output.suffix == ".onnx":
-        if importlib.util.find_spec("onnx") is None:
-            raise AsrError("ONNX files need the package onnx: pip install 'asr[export]'")
-        from asr.export.onnx_graph import export_onnx
+        from asr.export.onnx_file import export_onnx
         from asr.model.bundle import load_bundle
 
         export_onnx(load_bundle(bundle), output)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,10 @@ import numpy as np
 from asr.decode.config import DecodeConfig
 from asr.decode.hypotheses import Search, decode_posteriors
 from asr.errors import AsrError
+from asr.features.batch import by_length, evenly, in_batches
 from asr.features.store import Store
 from asr.manifest import Hypothesis
 from asr.model.bundle import Bundle
-from asr.model.inference import by_length, evenly, store_log_posteriors
 from asr.progress import track
 from asr.score.align import score_utterances
 from asr.score.confidence import (
@@ -72,7 +73,8 @@ def gather(bundle: Bundle, store_folder: Path, utterances: int, threads: int) ->
         raise AsrError(f"{store_folder}: no text to measure an error rate on")
     chosen = by_length(store, [spoken[i] for i in evenly(len(spoken), utterances)])
     statistics = bundle.statistics(store.moments, [entry.speaker for entry in store.entries])
-    posteriors = store_log_posteriors(bundle.network, store, statistics, chosen)
+    posteriors = chain.from_iterable(
+        in_batches(store, statistics, chosen, bundle.log_posteriors))
     return Material([store.entries[i].id for i in chosen], [texts[i] for i in chosen],
                     list(track(posteriors, "posteriors", len(chosen))), bundle, threads)
 

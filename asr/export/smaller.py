@@ -31,8 +31,7 @@ def export_bundle(folder: Path, output: Path, precision: Precision, card: str = 
     config = bundle.config.model_copy(update={
         "weights": precision, "card": card or bundle.config.card,
         "provenance": bundle.config.provenance | origin})
-    save_bundle(output, config, bundle.units, bundle.network.state_dict(),
-                bundle.training_statistics,
+    save_bundle(output, config, bundle.units, bundle.weights, bundle.training_statistics,
                 *(None if path is None else path.read_bytes() for path in (bundle.lm, bundle.lstm)))
     sizes = [sum(file.stat().st_size for file in path.iterdir()) for path in (folder, output)]
     log(f"{folder}: {sizes[0] / 1e6:.1f} MB, {output}: {sizes[1] / 1e6:.1f} MB")

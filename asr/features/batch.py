@@ -1,49 +1,34 @@
-"""Frames of several utterances in one padded tensor."""
+"""Which utterances go through a network together, and how."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
 import numpy as np
-import torch
-from torch import Tensor
+
+from asr.features.store import Store
+
+A = TypeVar("A")
+BATCH_FRAMES = 24_000  # feature frames at once: 4 minutes of speech
 
 
-@dataclass(frozen=True)
-class FrameBatch:
-    """N utterances on one device; see `asr.model.network.Network.forward`."""
+def padded(frames: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Utterances side by side.
 
-    x: Tensor
-    """Shape (N, T, F), float16; zero past an utterance's length."""
-    lengths: Tensor
-    """Shape (N,), int64."""
-    statistics: Tensor
-    """Shape (N, 2, F), float32."""
+    Parameters
+    ----------
+    frames : sequence of N np.ndarray, shape = (T, F) each
 
-    @classmethod
-    def of(cls, frames: Sequence[np.ndarray], statistics: np.ndarray) -> "FrameBatch":
-        """Pad frames of shape (T, F) each to the longest.
-
-        In numpy: training calls this from a thread of its own, and a second thread in which torch
-        starts OpenMP workers makes those of the first sleep between operations (libgomp spins
-        only while there are no more workers than cores); see docs/training.md for the cost.
-        """
-        lengths = np.array([len(f) for f in frames])
-        x = np.zeros((len(frames), lengths.max(), frames[0].shape[1]), np.float16)
-        for row, utterance in zip(x, frames, strict=True):
-            row[:len(utterance)] = utterance
-        return cls(torch.from_numpy(x), torch.from_numpy(lengths),
-                   torch.from_numpy(np.array(statistics, np.float32)))
-
-    def __getitem__(self, rows: slice) -> "FrameBatch":
-        """Some of the utterances, as padded as all."""
-        return FrameBatch(self.x[rows], self.lengths[rows], self.statistics[rows])
-
-    def to(self, device: torch.device) -> "FrameBatch":
-        """The same on another device; copies to a GPU overlap with its work."""
-        if device.type == "cuda":
-            return FrameBatch(*(t.pin_memory().to(device, non_blocking=True)
-                                for t in (self.x, self.lengths, self.statistics)))
-        return self
+    Returns
+    -------
+    x : np.ndarray, shape = (N, T, F)
+        T is that of the longest; zero past an utterance's length.
+    lengths : np.ndarray, shape = (N,), int64
+    """
+    lengths = np.array([len(f) for f in frames], np.int64)
+    x = np.zeros((len(frames), lengths.max(), frames[0].shape[1]), frames[0].dtype)
+    for row, utterance in zip(x, frames, strict=True):
+        row[:len(utterance)] = utterance
+    return x, lengths
 
 
 def cut_batches(order: Sequence[int], lengths: np.ndarray, max_frames: int) -> Iterator[list[int]]:
@@ -66,3 +51,39 @@ def cut_batches(order: Sequence[int], lengths: np.ndarray, max_frames: int) -> I
         batch.append(index)
     if batch:
         yield batch
+
+
+def by_length(store: Store, indexes: Sequence[int]) -> list[int]:
+    """Entries of a store from short to long, so that batches of them hold little padding."""
+    return sorted(indexes, key=lambda i: (store.lengths[i], i))
+
+
+def batches_by_length(store: Store) -> list[list[int]]:
+    """All entries in the batches that `store_batches` makes of them by length.
+
+    Some of these one after the other are cut into the same batches again: each ends where the next
+    longer entry no longer fits, so a longer one does not either.
+    """
+    return list(cut_batches(by_length(store, range(len(store))), store.lengths, BATCH_FRAMES))
+
+
+def evenly(size: int, wanted: int) -> list[int]:
+    """`wanted` of `size` places, evenly spread; all for 0."""
+    if not wanted or wanted >= size:
+        return list(range(size))
+    return [i * size // wanted for i in range(wanted)]
+
+
+def in_batches(store: Store, statistics: np.ndarray, indexes: Sequence[int],
+               posteriors: Callable[[Sequence[np.ndarray], np.ndarray], list[A]]
+               ) -> Iterator[list[A]]:
+    """Yield what a network makes of the entries `indexes` of a store, in that order, in batches.
+
+    Parameters
+    ----------
+    statistics : np.ndarray, shape = (len(store), 2, F), float32
+    posteriors : callable
+        E.g. `Bundle.log_posteriors`, given a batch's frames and statistics.
+    """
+    for batch in cut_batches(indexes, store.lengths, BATCH_FRAMES):
+        yield posteriors([store.frames(i) for i in batch], statistics[batch])

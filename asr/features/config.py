@@ -42,7 +42,20 @@ class FeatureConfig(Config):
     def _consistent(self) -> "FeatureConfig":
         if self.kind == "mfcc" and self.ceps > self.mels:
             raise ValueError(f"ceps ({self.ceps}) must not be more than mels ({self.mels})")
+        low, high = self.mel_range
+        if not low < high <= self.sample_rate / 2:
+            raise ValueError(f"mel bins from {low:g} to {high:g} Hz: low_freq must be below "
+                             f"high_freq, and that at most {self.sample_rate / 2:g}")
+        if self.window < 2 or self.shift < 1:
+            raise ValueError(f"frame_length and frame_shift are {self.window} and {self.shift} "
+                             f"samples at {self.sample_rate} Hz; 2 and 1 at least")
         return self
+
+    @property
+    def mel_range(self) -> tuple[float, float]:
+        """Lower and upper edge of the mel bins in Hz."""
+        down = self.sample_rate / 2 if self.high_freq <= 0 else 0.0
+        return self.low_freq, down + self.high_freq
 
     @property
     def dimension(self) -> int:

@@ -1,20 +1,21 @@
-"""Samples → frames, with Kaldi's definitions (compute-fbank-feats, compute-mfcc-feats)."""
+"""Samples → frames, with Kaldi's definitions (compute-fbank-feats, compute-mfcc-feats).
+
+In numpy, so that recognising needs no torch, which takes longer to load than a sentence to
+recognise. `tests/features/test_extract.py` holds them equal to torchaudio's.
+"""
+
+from functools import cache
 
 import numpy as np
-import torch
+import scipy.fft
 
-from asr.errors import AsrError, one_line
 from asr.features.config import DELTA_WINDOW, FeatureConfig
 
-try:
-    from torchaudio.compliance import kaldi
-except (OSError, RuntimeError, ImportError) as error:
-    raise AsrError(
-        f"torchaudio cannot load beside torch {torch.__version__} ({one_line(error)}); "
-        "install both from one index: pip install --force-reinstall 'torch>=2.11,<2.15' "
-        "'torchaudio==2.11.*'") from None
-
 _FULL_SCALE = 1 << 15  # Kaldi's samples are 16-bit integers
+_PRE_EMPHASIS = 0.97
+_LIFTER = 22
+_FLOOR = np.finfo(np.float32).eps  # of energies, before the logarithm
+_BLOCK = 500  # windows computed at once: what they take stays in the processor's cache
 
 
 def extract(samples: np.ndarray, config: FeatureConfig) -> np.ndarray:
@@ -55,21 +56,51 @@ def static_frames(waveform: np.ndarray, config: FeatureConfig) -> np.ndarray:
 
     Shape (T, mels) of filterbanks, (T, ceps) of cepstra, float32.
     """
-    options = {
-        "sample_frequency": float(config.sample_rate),
-        # torchaudio cuts milliseconds down to whole samples; half a one too many keeps it exact.
-        "frame_length": 1000 * (config.window + 0.5) / config.sample_rate,
-        "frame_shift": 1000 * (config.shift + 0.5) / config.sample_rate,
-        "num_mel_bins": config.mels,
-        "low_freq": config.low_freq,
-        "high_freq": config.high_freq,
-        "dither": 0.0,
-    }
-    tensor = torch.from_numpy(waveform)[None]
-    with torch.inference_mode():
-        if config.kind == "fbank":
-            return kaldi.fbank(tensor, **options).numpy()
-        return kaldi.mfcc(tensor, num_ceps=config.ceps, **options).numpy()
+    windows = np.lib.stride_tricks.sliding_window_view(waveform, config.window)[::config.shift]
+    frames = np.empty((len(windows), config.mels), np.float32)
+    for start in range(0, len(windows), _BLOCK):
+        frames[start:start + _BLOCK] = _log_mel(windows[start:start + _BLOCK], config)
+    if config.kind == "fbank":
+        return frames
+    cepstra = scipy.fft.dct(frames, type=2, norm="ortho", axis=1)[:, :config.ceps]
+    lifter = 1 + _LIFTER / 2 * np.sin(np.pi * np.arange(config.ceps) / _LIFTER)
+    return cepstra * lifter.astype(np.float32)
+
+
+def _log_mel(windows: np.ndarray, config: FeatureConfig) -> np.ndarray:
+    """Logarithms of the energies in each mel bin; shape (T, window) → (T, mels), float32."""
+    frames = windows - windows.mean(axis=1, keepdims=True)
+    frames[:, 1:] -= _PRE_EMPHASIS * frames[:, :-1]
+    frames[:, 0] *= 1 - _PRE_EMPHASIS
+    window, bank = _window(config.window), _mel_bank(config)
+    spectra = scipy.fft.rfft(frames * window, 2 * len(bank), axis=1)[:, :len(bank)]
+    power = np.square(spectra.real) + np.square(spectra.imag)
+    return np.log(np.maximum(power @ bank, _FLOOR))
+
+
+@cache
+def _window(size: int) -> np.ndarray:
+    """Povey's: Hann's to the power of 0.85, so that it is higher at the edges."""
+    hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(size) / (size - 1))
+    return (hann ** 0.85).astype(np.float32)
+
+
+@cache
+def _mel_bank(config: FeatureConfig) -> np.ndarray:
+    """Triangles on the mel scale over the bins of a spectrum; shape = (bins, mels), float32.
+
+    The spectrum is that of the next power of two, without the bin at half the sample rate.
+    """
+    def mel(hertz: np.ndarray | float) -> np.ndarray:
+        return 1127 * np.log1p(np.asarray(hertz) / 700)
+
+    size = 1 << (config.window - 1).bit_length()
+    low, high = config.mel_range
+    edges = np.linspace(mel(low), mel(high), config.mels + 2)
+    places = mel(np.arange(size // 2) * config.sample_rate / size)[:, None]
+    rise = (places - edges[:-2]) / (edges[1:-1] - edges[:-2])
+    fall = (edges[2:] - places) / (edges[2:] - edges[1:-1])
+    return np.maximum(0, np.minimum(rise, fall)).astype(np.float32)
 
 
 def with_deltas(frames: np.ndarray, order: int) -> np.ndarray:

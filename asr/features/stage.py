@@ -5,7 +5,7 @@ from itertools import cycle, groupby, islice
 from pathlib import Path
 
 import numpy as np
-import torch
+from threadpoolctl import threadpool_limits
 
 from asr.audio import read_audio
 from asr.augment.config import AugmentConfig
@@ -52,12 +52,8 @@ def make_store(manifest: Path, path: Path, config: FeatureConfig, augment: Augme
             yield from copies
 
     def write(target: Path) -> None:
-        inner_threads = torch.get_num_threads()
-        torch.set_num_threads(1)  # an utterance a thread is faster than threads within one
-        try:
+        with threadpool_limits(1):  # an utterance a thread is faster than threads within one
             write_store(target, config, items())
-        finally:
-            torch.set_num_threads(inner_threads)
 
     write_in_parts(path, shard, [config.model_dump_json(), augment.model_dump_json(), manifest],
                    write,

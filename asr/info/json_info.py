@@ -33,7 +33,7 @@ def bundle_values(path: Path, bundle: Bundle) -> dict[str, Any]:
     """What a model is, costs and waits for."""
     config = bundle.config
     rate = 1 / bundle.frame_shift
-    network = parts(bundle.network, config.features.dimension)
+    network = parts(config.model, config.features.dimension, len(bundle.units))
     return {
         "format": config.format, "asr_version": config.asr_version,
         "parameters": sum(part.parameters for part in network),
@@ -42,7 +42,7 @@ def bundle_values(path: Path, bundle: Bundle) -> dict[str, Any]:
                    "multiply_adds_per_second": round(part.multiply_adds * rate)}
                   for part in network],
         "frames_per_second": rate,
-        "reach": reach(bundle.network, config.features)._asdict(),
+        "reach": reach(config.model, config.features)._asdict(),
         "units": {"kind": config.units, "number": len(bundle.units)},
         **config.model_dump(mode="json", include={"model", "features", "normaliser", "decoding",
                                                   "provenance"}),

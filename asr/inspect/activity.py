@@ -8,10 +8,10 @@ import torch
 from asr.decode.alignment import Spans, align, unit_spans
 from asr.decode.greedy import greedy_search
 from asr.errors import AsrError
-from asr.features.batch import FrameBatch
 from asr.features.cmvn import moments
 from asr.features.extract import extract
 from asr.inspect.gates import trace
+from asr.model.frame_batch import FrameBatch
 
 if TYPE_CHECKING:
     from asr.model.bundle import Bundle

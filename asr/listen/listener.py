@@ -40,7 +40,7 @@ class Listener:
 
     def __init__(self, bundle: "Bundle", search: Search, silence: float = SILENCE) -> None:
         features = bundle.config.features
-        check_live(bundle.network, features)
+        check_live(bundle.config.model, features)
         nothing = np.zeros((1, 3, features.dimension))  # the statistics do not depend on it
         self._frames = FrameStream(features)
         self._posteriors = PosteriorStream(bundle.network, bundle.statistics(nothing, [""])[0])

@@ -6,11 +6,12 @@ from torch import Tensor
 
 from asr.errors import AsrError
 from asr.features.config import FeatureConfig
+from asr.model.config import ModelConfig
 from asr.model.network import Network
 from asr.model.recurrent import RecurrentLayer, State
 
 
-def check_live(network: Network, features: FeatureConfig) -> None:
+def check_live(model: ModelConfig, features: FeatureConfig) -> None:
     """Refuse a model that must have heard all of an utterance before it can say anything.
 
     Raises
@@ -18,7 +19,7 @@ def check_live(network: Network, features: FeatureConfig) -> None:
     AsrError
         It is bidirectional, or normalises by the utterance or the speaker.
     """
-    if network.config.bidirectional:
+    if model.bidirectional:
         fault, wanted = "hears each utterance from both ends", "model.bidirectional=false"
     elif features.cmvn in ("utterance", "speaker"):
         fault, wanted = f"normalises by the whole {features.cmvn}", "features with cmvn=global"
@@ -58,7 +59,7 @@ class PosteriorStream:
             x = self._network.normalise(x, lengths, self._statistics)
             self._frames = torch.cat([self._frames, x], dim=1)
             front_end = self._network.front_end
-            before, after = front_end.reach
+            before, after = self._network.config.reach
             # Frame t needs those up to t · subsampling + after.
             ready = (self._frames.shape[1] - after - 1) // front_end.subsampling + 1
             return self._posteriors(ready, keep=-(-before // front_end.subsampling))

@@ -53,7 +53,7 @@ def listen_to(bundle_folder: Path, audio: Path | None, request: SearchRequest, s
     warm.push(np.zeros(rate, np.float32))
     warm.finish()
     blocks = microphone(rate) if audio is None else paced(read_audio(audio, rate), rate, speed)
-    look_ahead = reach(bundle.network, bundle.config.features).look_ahead
+    look_ahead = reach(bundle.config.model, bundle.config.features).look_ahead
     assert look_ahead is not None
     latency = Latency(look_ahead)
     with StopSignals() as signals, _display() as show:

@@ -65,7 +65,8 @@ class LstmModel:
                     network = LstmNetwork(description.model, description.symbols)
                 if file.get_slice(_VOCABULARY).get_dtype() != "U8":
                     raise ValueError("no vocabulary")
-                check_contents(path, file, contents(network.state_dict()), _REMAKE, {_VOCABULARY})
+                shapes = {name: tensor.shape for name, tensor in network.state_dict().items()}
+                check_contents(path, file, contents(shapes), _REMAKE, {_VOCABULARY})
                 content = file.get_tensor(_VOCABULARY).numpy().tobytes()
                 vocabulary = Vocabulary(description.units, content)
                 if len(vocabulary) != description.symbols:

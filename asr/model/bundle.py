@@ -13,14 +13,14 @@ import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from pydantic import Field
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors.numpy import save
 
 from asr import __version__
 from asr.config import Config, parse_config
@@ -31,12 +31,15 @@ from asr.features.config import FeatureConfig
 from asr.features.extract import extract
 from asr.files import atomic_folder, read_text
 from asr.model.config import ModelConfig
-from asr.model.inference import log_posteriors
-from asr.model.network import Network
+from asr.model.shapes import parameter_shapes
 from asr.model.weights import Precision, check_contents, contents, pack, unpack
 from asr.text.config import FILES as UNITS_FILES
 from asr.text.config import Kind, load_units
 from asr.text.units import Units
+
+if TYPE_CHECKING:
+    from asr.model.network import Network
+    from asr.model.runtime import Runtime
 
 FORMAT = 1
 FILES = ("bundle.json", "model.safetensors", *UNITS_FILES.values(), "lm.lm", "lstm.safetensors",
@@ -73,13 +76,35 @@ class Bundle:
 
     config: BundleConfig
     units: Units
-    network: Network
+    weights: dict[str, np.ndarray]
+    """The network's parameters, see `asr.model.shapes.parameter_shapes`; float32."""
     training_statistics: np.ndarray | None
     """Shape (2, F), for global normalisation."""
     lm: Path | None
     """File of the n-grams that go with `config.decoding`."""
     lstm: Path | None
     """File of the LSTM language model that goes with it."""
+    device: str = "cpu"
+    """Where the network computes."""
+
+    @cached_property
+    def network(self) -> "Network":
+        """The network in torch, on `device`."""
+        import torch
+
+        from asr.model.network import Network
+
+        with torch.device("meta"):  # the weights are there already
+            network = Network(self.config.model, self.config.features.dimension, len(self.units))
+        network.load_state_dict({name: torch.from_numpy(array)
+                                 for name, array in self.weights.items()}, assign=True)
+        return network.to(self.device).eval()
+
+    @cached_property
+    def _runtime(self) -> "Runtime":
+        from asr.model.runtime import Runtime
+
+        return Runtime(self.config.model, self.config.features.dimension, self.weights)
 
     @property
     def sample_rate(self) -> int:
@@ -100,6 +125,26 @@ class Bundle:
         """Normalisation of utterances with the `moments` sums, shape (N, 2, F)."""
         return statistics_of(self.config.features.cmvn, sums, speakers, self.training_statistics)
 
+    def log_posteriors(self, frames: Sequence[np.ndarray], statistics: np.ndarray
+                       ) -> list[np.ndarray]:
+        """Run the network on one batch, in float32; by torch only where there is a GPU.
+
+        Parameters
+        ----------
+        frames : sequence of N np.ndarray, shape = (T, F) each, float16
+        statistics : np.ndarray, shape = (N, 2, F), float32
+
+        Returns
+        -------
+        list of N np.ndarray, shape = (T', V) each, float32
+            Natural logarithms; an utterance without frames gives shape (0, V).
+        """
+        if self.device == "cpu":
+            return self._runtime.log_posteriors(frames, statistics)
+        from asr.model.inference import log_posteriors
+
+        return log_posteriors(self.network, frames, statistics)
+
     def log_posteriors_of_audio(self, samples: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Log posteriors of recordings, each on its own (a speaker of its own).
 
@@ -116,11 +161,11 @@ class Bundle:
         frames = [extract(s, self.config.features) for s in samples]
         sums = np.stack([moments(f) for f in frames])
         statistics = self.statistics(sums, [str(i) for i in range(len(frames))])
-        return log_posteriors(self.network, frames, statistics)
+        return self.log_posteriors(frames, statistics)
 
 
 def save_bundle(path: Path, config: BundleConfig, units: Units,
-                weights: dict[str, torch.Tensor], training_statistics: np.ndarray | None,
+                weights: dict[str, np.ndarray], training_statistics: np.ndarray | None,
                 lm: bytes | None = None, lstm: bytes | None = None) -> None:
     """Write a bundle as a whole.
 
@@ -131,7 +176,7 @@ def save_bundle(path: Path, config: BundleConfig, units: Units,
     """
     tensors = pack(weights, config.weights)
     if training_statistics is not None:
-        tensors[_STATISTICS] = torch.from_numpy(training_statistics)
+        tensors[_STATISTICS] = training_statistics
     with atomic_folder(path, FILES) as folder:
         (folder / "model.safetensors").write_bytes(save(tensors))
         units.save(folder / UNITS_FILES[config.units])
@@ -174,13 +219,12 @@ def load_bundle(path: Path, device: str = "cpu") -> Bundle:
                        f"format {FORMAT}")
     config = parse_config(BundleConfig, values, f"{path}/bundle.json")
     units = load_units(config.units, path)
-    with torch.device("meta"):  # shapes only: memory is taken once the file is known to fit
-        network = Network(config.model, config.features.dimension, len(units))
-    expected = contents(network.state_dict(), config.weights)
+    shapes = parameter_shapes(config.model, config.features.dimension, len(units))
+    expected = contents(shapes, config.weights)
     if config.features.cmvn == "global":
         expected[_STATISTICS] = ("F32", [2, config.features.dimension])
     try:
-        with safe_open(path / "model.safetensors", framework="pt", device=device) as file:
+        with safe_open(path / "model.safetensors", framework="numpy") as file:
             check_contents(path, file, expected, "take another copy of the bundle")
             weights = unpack({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
     except FileNotFoundError:
@@ -188,11 +232,9 @@ def load_bundle(path: Path, device: str = "cpu") -> Bundle:
     except (SafetensorError, OSError) as error:
         raise AsrError(f"{path}/model.safetensors: damaged ({error})") from None
     statistics = weights.pop(_STATISTICS, None)
-    network.load_state_dict(weights, assign=True)
-    return Bundle(config, units, network.eval(),
-                  None if statistics is None else statistics.cpu().numpy(),
-                  *(file if (file := path / name).exists() else None
-                    for name in ("lm.lm", "lstm.safetensors")))
+    lm, lstm = (file if (file := path / name).exists() else None
+                for name in ("lm.lm", "lstm.safetensors"))
+    return Bundle(config, units, weights, statistics, lm, lstm, device)
 
 
 def bundle_files(path: Path) -> list[Path]:

@@ -39,3 +39,11 @@ class ModelConfig(Config):
     def width(self) -> int:
         """Values a frame has between recurrent layers."""
         return self.projection or self.units * (2 if self.bidirectional else 1)
+
+    @property
+    def reach(self) -> tuple[int, int]:
+        """Feature frames before and after frame t · `subsampling` that the front end takes in for
+        its frame t."""
+        if self.front_end == "stack":
+            return 0, self.subsampling - 1
+        return 2 * self.subsampling, 2 * self.subsampling

@@ -28,8 +28,6 @@ class FrontEnd(nn.Module):
     subsampling: int
     outputs: int
     """Values of a frame that comes out."""
-    reach: tuple[int, int]
-    """Frames before and after frame t · `subsampling` that output frame t depends on."""
 
     def output_lengths(self, lengths: Tensor) -> Tensor:
         """Frames that come out for `lengths` frames that go in."""
@@ -46,7 +44,6 @@ class Conv2dFrontEnd(FrontEnd):
     def __init__(self, features: int, channels: int, subsampling: int, norm: str) -> None:
         super().__init__()
         self.subsampling = subsampling
-        self.reach = 2 * subsampling, 2 * subsampling
         # Windows overlap by a bit more than half.
         self.first = nn.Conv2d(1, channels, (2 * subsampling + 1, 3), (subsampling, 2),
                                (subsampling, 1))
@@ -68,7 +65,6 @@ class Conv1dFrontEnd(FrontEnd):
     def __init__(self, features: int, channels: int, subsampling: int, norm: str) -> None:
         super().__init__()
         self.subsampling = subsampling
-        self.reach = 2 * subsampling, 2 * subsampling
         self.outputs = 8 * channels
         self.first = nn.Conv1d(features, self.outputs, 2 * subsampling + 1, subsampling,
                                subsampling)
@@ -89,7 +85,6 @@ class StackFrontEnd(FrontEnd):
     def __init__(self, features: int, subsampling: int) -> None:
         super().__init__()
         self.subsampling = subsampling
-        self.reach = 0, subsampling - 1
         self.outputs = features * subsampling
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:

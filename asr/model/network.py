@@ -1,7 +1,7 @@
 """The network: front end → recurrent stack → log posteriors of the units."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
@@ -93,6 +93,11 @@ class Network(nn.Module):
             # The front end's frames have another width.
             x = x + y if index and self.config.residual else y
         return self.head(x).float().log_softmax(dim=2)
+
+
+def arrays(state: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
+    """A network's `state_dict`, or what is like it, as `asr.model.bundle.save_bundle` takes it."""
+    return {name: tensor.detach().cpu().numpy() for name, tensor in state.items()}
 
 
 def dropout_masks(config: ModelConfig, names: list[tuple[int | str, ...]],

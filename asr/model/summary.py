@@ -1,12 +1,11 @@
 """What a network costs, and how much of the audio its frames depend on."""
 
+import math
 from typing import NamedTuple
 
-from torch import nn
-
 from asr.features.config import FeatureConfig
-from asr.model.front_end import Conv1dFrontEnd, Conv2dFrontEnd
-from asr.model.network import Network
+from asr.model.config import ModelConfig
+from asr.model.shapes import parameter_shapes
 
 
 class Part(NamedTuple):
@@ -33,7 +32,7 @@ class Reach(NamedTuple):
     """After that, by all of the model; None where it is the whole utterance."""
 
 
-def parts(network: Network, features: int) -> list[Part]:
+def parts(config: ModelConfig, features: int, symbols: int) -> list[Part]:
     """Parameters and multiply-adds of front end, recurrent layers and head.
 
     With F = `features`, C channels, s feature frames per output frame, U units, G = 4 gates of an
@@ -51,33 +50,37 @@ def parts(network: Network, features: int) -> list[Part]:
     grows with a layer's width alone is not counted: biases, normalisation, cells, softmax.
     Convolutions are counted as they are computed: with the padding at the edges.
     """
-    modules: list[tuple[str, nn.Module]] = [
-        ("front end", network.front_end),
-        *((f"layer {index}", layer) for index, layer in enumerate(network.layers, start=1)),
-        ("head", network.head)]
-    return [Part(name, sum(p.numel() for p in module.parameters()),
-                 _multiply_adds(module, features)) for name, module in modules]
+    shapes = parameter_shapes(config, features, symbols)
+    names = {"front end": "front_end.",
+             **{f"layer {index + 1}": f"layers.{index}." for index in range(config.layers)},
+             "head": "head."}
+    found = []
+    for name, prefix in names.items():
+        own = {parameter: shape for parameter, shape in shapes.items()
+               if parameter.startswith(prefix)}
+        found.append(Part(name, sum(map(math.prod, own.values())), sum(
+            math.prod(shape) * _places(config, features, parameter)
+            for parameter, shape in own.items() if len(shape) > 1)))
+    return found
 
 
-def _multiply_adds(module: nn.Module, features: int) -> int:
-    if isinstance(module, Conv1dFrontEnd):
-        return module.first.weight.numel() + module.second.weight.numel()
-    if isinstance(module, Conv2dFrontEnd):
-        places = (features + 1) // 2, (features + 3) // 4
-        return (module.first.weight.numel() * places[0]
-                + module.second.weight.numel() * places[1])
-    return sum(p.numel() for p in module.parameters() if p.dim() == 2)
+def _places(config: ModelConfig, features: int, parameter: str) -> int:
+    """At how many places along the frequencies a matrix is applied."""
+    if config.front_end != "conv2d":
+        return 1
+    return {"front_end.first.weight": (features + 1) // 2,
+            "front_end.second.weight": (features + 3) // 4}.get(parameter, 1)
 
 
-def reach(network: Network, features: FeatureConfig) -> Reach:
+def reach(config: ModelConfig, features: FeatureConfig) -> Reach:
     """How far a network hears around the audio that an output frame stands for.
 
     A model that normalises by the utterance or speaker needs the whole of it, as one that also
     listens backwards does.
     """
-    before, after = network.front_end.reach
-    future = ((after + features.reach - network.config.subsampling) * features.frame_shift
+    before, after = config.reach
+    future = ((after + features.reach - config.subsampling) * features.frame_shift
               + features.frame_length)
-    at_end = network.config.bidirectional or features.cmvn in ("utterance", "speaker")
+    at_end = config.bidirectional or features.cmvn in ("utterance", "speaker")
     return Reach((before + features.reach) * features.frame_shift, future,
                  None if at_end else future)

@@ -1,11 +1,10 @@
 """Weights in files: in full, in half, or in a quarter of float32's size."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
-from torch import Tensor
+import numpy as np
 
 from asr.errors import AsrError
 
@@ -13,56 +12,49 @@ Precision = Literal["float32", "float16", "int8"]
 _SCALE = ":scale"  # ends the name of the factors of an int8 matrix's rows
 
 
-def pack(weights: Mapping[str, Tensor], precision: Precision) -> dict[str, Tensor]:
+def pack(weights: Mapping[str, np.ndarray], precision: Precision) -> dict[str, np.ndarray]:
     """What a file holds of float32 weights.
 
     float16 rounds all of them. int8 rounds the rows of matrices (the first dimension against all
     others) to 255 levels between ± their greatest magnitude, and leaves vectors as they are.
     """
-    packed = {}
-    for name, tensor in weights.items():
-        tensor = tensor.detach().cpu()
+    packed: dict[str, np.ndarray] = {}
+    for name, array in weights.items():
         if precision == "float16":
-            packed[name] = tensor.half()
-        elif precision == "int8" and tensor.ndim > 1:
-            rows = tensor.flatten(1)
-            scale = rows.abs().amax(1) / 127
-            levels = rows / scale.where(scale > 0, 1.0)[:, None]
-            packed[name] = levels.round().to(torch.int8).view_as(tensor)
+            packed[name] = array.astype(np.float16)
+        elif precision == "int8" and array.ndim > 1:
+            rows = array.reshape(len(array), -1)
+            scale = np.abs(rows).max(axis=1) / np.float32(127)
+            levels = rows / np.where(scale > 0, scale, np.float32(1))[:, None]
+            packed[name] = levels.round().astype(np.int8).reshape(array.shape)
             packed[name + _SCALE] = scale
         else:
-            packed[name] = tensor
-    return {name: tensor.contiguous() for name, tensor in packed.items()}
+            packed[name] = array
+    return {name: np.ascontiguousarray(array) for name, array in packed.items()}
 
 
-def unpack(packed: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def unpack(packed: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The float32 weights that `pack` has rounded."""
     weights = {}
-    for name, tensor in packed.items():
+    for name, array in packed.items():
         if name.endswith(_SCALE):
             continue
-        weights[name] = tensor.float()
-        if tensor.dtype == torch.int8:
-            scale = packed[name + _SCALE]
-            weights[name] *= scale.view(-1, *[1] * (tensor.ndim - 1))
+        weights[name] = array.astype(np.float32)
+        if array.dtype == np.int8:
+            weights[name] *= packed[name + _SCALE].reshape(-1, *[1] * (array.ndim - 1))
     return weights
 
 
-def contents(weights: Mapping[str, Tensor], precision: Precision = "float32"
+def contents(shapes: Mapping[str, Sequence[int]], precision: Precision = "float32"
              ) -> dict[str, tuple[str, list[int]]]:
-    """Types and shapes, as safetensors names them, of what `pack` would make of weights.
-
-    Parameters
-    ----------
-    weights : mapping of str to Tensor
-        E.g. on the meta device: their values are not looked at.
+    """Types and shapes, as safetensors names them, of what `pack` makes of weights of such shapes.
     """
     found = {}
-    for name, tensor in weights.items():
-        found[name] = ("F16" if precision == "float16" else "F32", list(tensor.shape))
-        if precision == "int8" and tensor.ndim > 1:
-            found[name] = ("I8", list(tensor.shape))
-            found[name + _SCALE] = ("F32", [len(tensor)])
+    for name, shape in shapes.items():
+        found[name] = ("F16" if precision == "float16" else "F32", list(shape))
+        if precision == "int8" and len(shape) > 1:
+            found[name] = ("I8", list(shape))
+            found[name + _SCALE] = ("F32", [shape[0]])
     return found
 
 

@@ -32,17 +32,18 @@ class PhoneUnits:
 
     def __init__(self, lexicon: Sequence[tuple[str, tuple[str, ...]]]) -> None:
         self.lexicon = list(dict.fromkeys(lexicon))
-        self.symbols = ["<blank>", *sorted({
-            symbol for _, pronunciation in lexicon for symbol in _marked(pronunciation)})]
+        first = {pronunciation[0] for _, pronunciation in self.lexicon}
+        later = set().union(*(pronunciation[1:] for _, pronunciation in self.lexicon))
+        self.symbols = ["<blank>", *sorted({*(_BEGINNING + phone for phone in first), *later})]
         self.parts = np.array([BEGINNING if symbol.startswith(_BEGINNING) else INSIDE
                                for symbol in self.symbols], np.int8)
         index = {symbol: i for i, symbol in enumerate(self.symbols)}
-        self._spellings: dict[str, list[list[int]]] = {}
+        self._spellings: dict[str, list[tuple[int, ...]]] = {}
         self._words: dict[tuple[int, ...], str] = {}
         for word, pronunciation in self.lexicon:
-            ids = [index[symbol] for symbol in _marked(pronunciation)]
+            ids = index[_BEGINNING + pronunciation[0]], *map(index.__getitem__, pronunciation[1:])
             self._spellings.setdefault(word, []).append(ids)
-            self._words.setdefault(tuple(ids), word)
+            self._words.setdefault(ids, word)
 
     @classmethod
     def load(cls, path: Path, normalise: Callable[[str], str] = str) -> "PhoneUnits":
@@ -107,7 +108,7 @@ class PhoneUnits:
                         "-".join(self.symbols[i].removeprefix(_BEGINNING) for i in word)
                         for word in words if word)
 
-    def spellings(self, word: str) -> list[list[int]]:
+    def spellings(self, word: str) -> Sequence[Sequence[int]]:
         """All of a word's pronunciations."""
         return self._spellings.get(word, [])
 
@@ -130,12 +131,8 @@ def read_pronunciations(path: Path) -> Iterator[tuple[str, tuple[str, ...]]]:
         spelling, *phones = line.split(" #")[0].split()
         if not phones:
             raise AsrError(f"{path}, line {number}: `{spelling}` has no phones")
-        if any(phone == "<blank>" or phone.startswith(_BEGINNING) for phone in phones):
+        if ((_BEGINNING in line or "<blank>" in line)  # in few: lexicons are long
+                and any(phone == "<blank>" or phone.startswith(_BEGINNING) for phone in phones)):
             raise AsrError(f"{path}, line {number}: <blank>, or a phone that begins with "
                            f"{_BEGINNING}, which marks a word's first one")
-        yield _VARIANT.sub("", spelling), tuple(phones)
-
-
-def _marked(pronunciation: Sequence[str]) -> list[str]:
-    """A word's units."""
-    return [_BEGINNING + pronunciation[0], *pronunciation[1:]]
+        yield (_VARIANT.sub("", spelling) if "(" in spelling else spelling), tuple(phones)

@@ -35,7 +35,7 @@ class Units(Protocol):
     def decode(self, ids: Iterable[int]) -> str:
         """The text of a sequence of indices; blanks are skipped, spaces are folded."""
 
-    def spellings(self, word: str) -> list[list[int]]:
+    def spellings(self, word: str) -> Sequence[Sequence[int]]:
         """All ways to spell a word, none where it has none."""
 
     def spellable(self, text: str) -> str:

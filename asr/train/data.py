@@ -13,9 +13,10 @@ from torch import Tensor
 
 from asr.augment.spec_augment import SpecAugmentConfig, spec_augment_spans
 from asr.errors import AsrError, Untrainable
-from asr.features.batch import FrameBatch, cut_batches
+from asr.features.batch import cut_batches
 from asr.features.store import Store
 from asr.model.config import ModelConfig
+from asr.model.frame_batch import FrameBatch
 from asr.model.network import Network, dropout_masks
 from asr.progress import log
 from asr.randomness import generator

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 
 import jiwer
 import numpy as np
@@ -10,8 +12,9 @@ import torch.nn.functional as F
 
 from asr.decode.greedy import greedy_search
 from asr.errors import AsrError
+from asr.features.batch import by_length, in_batches
 from asr.features.store import Store
-from asr.model.inference import by_length, store_log_posteriors
+from asr.model.inference import log_posteriors
 from asr.model.network import Network
 from asr.text.units import BLANK, Units, frames_needed
 from asr.train.distributed import Processes
@@ -48,7 +51,8 @@ def evaluate(network: Network, data: DevelopmentSet, units: Units,
     errors = np.zeros(4)  # characters: errors, total; words: errors, total
     network.eval()
     own = by_length(data.store, data.indexes[processes.rank::processes.world])
-    results = store_log_posteriors(network, data.store, data.statistics, own)
+    results = chain.from_iterable(
+        in_batches(data.store, data.statistics, own, partial(log_posteriors, network)))
     for index, posteriors in zip(own, results, strict=True):
         text = data.texts[index]
         targets = units.encode(units.spellable(text))

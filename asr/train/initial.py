@@ -36,7 +36,8 @@ def start_from(network: Network, units: Units, bundle: Bundle, folder: Path) -> 
     AsrError
         Nothing fits but the head.
     """
-    own, other = network.state_dict(), bundle.network.state_dict()
+    own = network.state_dict()
+    other = {name: torch.from_numpy(array) for name, array in bundle.weights.items()}
     fit = [name for name, tensor in own.items()
            if name not in _HEAD and name in other and other[name].shape == tensor.shape]
     if not fit:

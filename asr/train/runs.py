@@ -87,7 +87,7 @@ def read_run(folder: Path) -> Run:
     if state is not None:
         parameters = sum(tensor.numel() for tensor in state["network"].values())
     elif bundle is not None:
-        parameters = sum(tensor.numel() for tensor in bundle.network.parameters())
+        parameters = sum(array.size for array in bundle.weights.values())
     metrics = folder / "metrics.jsonl"
     return Run(folder, _settings(config, bundle), read_metrics(metrics) if metrics.exists() else [],
                state["data"] if state is not None else told.get("training data"),

@@ -11,12 +11,12 @@ import torch
 
 from asr.config import save_config
 from asr.errors import AsrError
+from asr.features.batch import evenly
 from asr.features.cmvn import statistics, statistics_of
 from asr.features.store import Store
 from asr.memory import keep_freed_memory
 from asr.model.bundle import BundleConfig, load_bundle, save_bundle
-from asr.model.inference import evenly
-from asr.model.network import Network
+from asr.model.network import Network, arrays
 from asr.progress import log
 from asr.text.config import make_units
 from asr.text.normalise import normaliser
@@ -99,7 +99,7 @@ def train(folder: Path, training_data: Store, development_data: Store, config: T
                     BundleConfig(features=training_data.config, model=config.model,
                                  units=config.units.kind, normaliser=config.normaliser,
                                  provenance=provenance),
-                    trainer.units, weights, overall)
+                    trainer.units, arrays(weights), overall)
     trainer.processes.close()
     return result
 

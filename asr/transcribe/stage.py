@@ -9,7 +9,7 @@ from asr.decode.settings import SearchRequest, prepare_search
 from asr.errors import AsrError
 from asr.memory import return_freed_memory
 from asr.model.bundle import bundle_files, load_bundle
-from asr.model.inference import inference_device
+from asr.model.device import inference_device
 from asr.parallel import cores, ordered_map
 from asr.progress import clock, log, real_time_factor, track_audio
 from asr.shards import WHOLE, Shard
@@ -51,7 +51,7 @@ def transcribe_files(bundle_folder: Path, arguments: Sequence[Path], formats: Se
                        "stdout")
     out = Stdout(sources, formats) if output is None else Folder(sources, formats, output)
     sources = list(shard.share(sources))
-    bundle = load_bundle(bundle_folder, str(inference_device()))
+    bundle = load_bundle(bundle_folder, inference_device())
     search = prepare_search(bundle, request)
     if isinstance(out, Folder):
         sources = out.unfinished(sources, [*request.depends(), *bundle_files(bundle_folder)])

@@ -6,7 +6,7 @@ from asr.align.posteriors import LONGEST, windowed_log_posteriors
 from asr.features.config import FeatureConfig
 from asr.model.bundle import Bundle, BundleConfig
 from asr.model.config import ModelConfig
-from asr.model.network import Network
+from asr.model.network import Network, arrays
 from asr.text.units import CharacterUnits
 
 
@@ -20,7 +20,7 @@ def model(sample_rate, **settings):
     torch.manual_seed(0)
     network = Network(config.model, 8, len(units)).eval()
     torch.nn.init.normal_(network.head.weight, std=5)
-    return Bundle(config, units, network,
+    return Bundle(config, units, arrays(network.state_dict()),
                   np.array([[15] * 8, [0.5] * 8], np.float32), None, None)
 
 

@@ -47,8 +47,8 @@ def commands(corpus, model, place, *shard):
 CODE = textwrap.dedent("""
     import json, sys
     from asr.cli import asr
-    from asr.model import inference
-    inference.BATCH_FRAMES = 100
+    from asr.features import batch
+    batch.BATCH_FRAMES = 100
     for arguments in json.loads(sys.argv[1]):
         asr.main(arguments, standalone_mode=False)
 """)
@@ -62,7 +62,7 @@ def content(folder):
 @pytest.fixture(scope="module")
 def whole(babbler, corpus):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("asr.model.inference.BATCH_FRAMES", 100)
+        patch.setattr("asr.features.batch.BATCH_FRAMES", 100)
         for arguments in commands(corpus, babbler, "whole"):
             asr.main(arguments, standalone_mode=False)
     found = content(corpus / "whole")

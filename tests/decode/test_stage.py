@@ -10,20 +10,21 @@ from hypothesis import strategies as st
 from asr.decode import stage
 from asr.decode.config import DecodeConfig
 from asr.decode.device_scorer import NullDeviceScorer, device_scorer
+from asr.decode.device_stage import scorer_on, search_batches
 from asr.decode.hypotheses import Search, decode_labellings
 from asr.decode.lexicon import Lexicon
 from asr.decode.scorer import NO_SCORER
 from asr.decode.settings import SearchRequest
-from asr.decode.stage import decode_store, search_batches
+from asr.decode.stage import decode_store
 from asr.decode.word_lm import word_scorer
 from asr.errors import AsrError
+from asr.features import batch as feature_batch
 from asr.features.batch import cut_batches
 from asr.lm.binary import save_lm
 from asr.manifest import Hypothesis, read_records
-from asr.model import inference
-from asr.model.bundle import BundleConfig, save_bundle
+from asr.model.bundle import Bundle, BundleConfig, save_bundle
 from asr.model.config import ModelConfig
-from asr.model.network import Network
+from asr.model.network import Network, arrays
 from asr.shards import Shard
 from asr.text.units import CharacterUnits
 
@@ -37,7 +38,7 @@ def bundle(tmp_path):
     config = BundleConfig(features=FEATURES, normaliser="none",
                           model=ModelConfig(layers=1, units=8, channels=2))
     torch.manual_seed(0)
-    weights = Network(config.model, FEATURES.mels, len(UNITS)).state_dict()
+    weights = arrays(Network(config.model, FEATURES.mels, len(UNITS)).state_dict())
     weights["head.weight"] *= 20
     save_bundle(tmp_path / "bundle", config, UNITS, weights, None)
     return tmp_path / "bundle"
@@ -45,36 +46,35 @@ def bundle(tmp_path):
 
 @pytest.mark.parametrize("lm", [False, True])
 def test_a_search_on_the_device_changes_nothing(bundle, stores, tmp_path, monkeypatch, lm):
-    monkeypatch.setattr(inference, "BATCH_FRAMES", 400)  # several batches
+    monkeypatch.setattr(feature_batch, "BATCH_FRAMES", 400)  # several batches
     if lm:
         save_lm(tmp_path / "characters.lm",
                 unigrams("|", *"abcdefghij", log_prob=np.linspace(-1, -4, 14)))
     request = SearchRequest({"beam": 6, "nbest": 3}, tmp_path / "characters.lm" if lm else None)
     decode_store(bundle, stores[1], tmp_path / "threads.jsonl", request, 2)
-    monkeypatch.setattr(stage, "_scorer_on",
-                        lambda device, search: device_scorer(search.scorer, device))
+    monkeypatch.setattr(stage, "inference_device", lambda: "cpu:0")  # not "cpu": by torch
     decode_store(bundle, stores[1], tmp_path / "device.jsonl", request, 2)
     expected, found = (read_records(tmp_path / name, Hypothesis)
                        for name in ("threads.jsonl", "device.jsonl"))
     assert len(found) == 11
     assert any(hypothesis.text for hypothesis in found)
     for there, here in zip(found, expected, strict=True):
-        assert there.score == pytest.approx(here.score)
+        assert there.score == pytest.approx(here.score, abs=1e-3)  # the posteriors are torch's
         assert [a.text for a in there.nbest] == [a.text for a in here.nbest]
         assert [a.lm for a in there.nbest] == pytest.approx([a.lm for a in here.nbest])
-        assert there.words == here.words
+        for word, same in zip(there.words, here.words, strict=True):
+            assert word.confidence == pytest.approx(same.confidence, abs=1e-4)
+            assert word == same.model_copy(update={"confidence": word.confidence})
 
 
 def test_where_to_search():
     scorer = word_scorer(unigrams("ab"), Lexicon.build([UNITS.encode("ab")], [3]), UNITS.parts,
                          1.0, 0.0, -20.0)
-    gpu = torch.device("cuda")
-    assert isinstance(stage._scorer_on(gpu, Search(DecodeConfig())), NullDeviceScorer)
-    assert stage._scorer_on(gpu, Search(DecodeConfig(), scorer)) is None
-    assert stage._scorer_on(gpu, Search(DecodeConfig(search="greedy"))) is None
-    assert stage._scorer_on(CPU, Search(DecodeConfig())) is None
+    assert isinstance(scorer_on("cuda", Search(DecodeConfig())), NullDeviceScorer)
+    assert scorer_on("cuda", Search(DecodeConfig(), scorer)) is None
+    assert scorer_on("cuda", Search(DecodeConfig(search="greedy"))) is None
     priors = DecodeConfig(prior_weight=0.5, label_priors=[1 / len(UNITS)] * len(UNITS))
-    assert stage._scorer_on(gpu, Search(priors)) is None
+    assert scorer_on("cuda", Search(priors)) is None
 
 
 def test_what_are_no_posteriors_is_named():
@@ -92,12 +92,12 @@ def test_shards_give_the_bytes_of_the_whole(bundle, stores, tmp_path, monkeypatc
     """A store with two copies of each id; with 20 shards some have no batch."""
     seen = []
 
-    def noted(network, frames, statistics):
+    def noted(bundle, frames, statistics):
         seen.append([len(f) for f in frames])
-        return posteriors(network, frames, statistics)
-    posteriors = inference.device_log_posteriors
-    monkeypatch.setattr(inference, "device_log_posteriors", noted)
-    monkeypatch.setattr(inference, "BATCH_FRAMES", 900)
+        return posteriors(bundle, frames, statistics)
+    posteriors = Bundle.log_posteriors
+    monkeypatch.setattr(Bundle, "log_posteriors", noted)
+    monkeypatch.setattr(feature_batch, "BATCH_FRAMES", 900)
     request = SearchRequest({"beam": 4, "nbest": 2})
     decode_store(bundle, stores[0], tmp_path / "whole.jsonl", request, 2)
     batches = sorted(seen)
@@ -122,7 +122,7 @@ def test_the_batches_of_a_shard_are_cut_again_as_they_were(lengths, most, count)
 
 
 def test_a_rerun_decodes_only_what_is_missing(bundle, stores, tmp_path, monkeypatch):
-    monkeypatch.setattr(inference, "BATCH_FRAMES", 400)
+    monkeypatch.setattr(feature_batch, "BATCH_FRAMES", 400)
     request = SearchRequest({"search": "greedy"})
 
     def decode(*shard):
@@ -133,7 +133,7 @@ def test_a_rerun_decodes_only_what_is_missing(bundle, stores, tmp_path, monkeypa
     with pytest.raises(TypeError):
         decode(Shard(2, 2))
     monkeypatch.undo()
-    monkeypatch.setattr(inference, "BATCH_FRAMES", 400)
+    monkeypatch.setattr(feature_batch, "BATCH_FRAMES", 400)
     decode(Shard(2, 2))
     found = (tmp_path / "out.jsonl").read_bytes()
     decode()

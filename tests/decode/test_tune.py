@@ -18,7 +18,7 @@ from asr.features.config import FeatureConfig
 from asr.lm.binary import save_lm
 from asr.model.bundle import BundleConfig, load_bundle, save_bundle, set_decoding
 from asr.model.config import ModelConfig
-from asr.model.network import Network
+from asr.model.network import Network, arrays
 from asr.text.units import CharacterUnits
 
 WORDS = ["ABBA", "BABE", "CAB", "EBB"]
@@ -49,7 +49,7 @@ def folder(tmp_path, monkeypatch):
                           model=ModelConfig(layers=1, units=4, channels=2))
     torch.manual_seed(0)
     save_bundle(tmp_path / "bundle", config, UNITS,
-                Network(config.model, 8, len(UNITS)).state_dict(), None)
+                arrays(Network(config.model, 8, len(UNITS)).state_dict()), None)
     write_lm(tmp_path / "words.lm", WORDS)
     random = np.random.default_rng(0)
     texts = [" ".join(random.choice(WORDS, 4)) for _ in range(12)]

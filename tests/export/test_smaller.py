@@ -12,7 +12,7 @@ from asr.errors import AsrError
 from asr.export.smaller import export_bundle
 from asr.model.bundle import BundleConfig, load_bundle, save_bundle
 from asr.model.config import ModelConfig
-from asr.model.network import Network
+from asr.model.network import Network, arrays
 from asr.text.units import CharacterUnits
 
 UNITS = CharacterUnits.from_texts(WORDS)
@@ -26,7 +26,7 @@ def bundle(tmp_path, request):
     torch.manual_seed(0)
     network = Network(config.model, features.dimension, len(UNITS))
     statistics = np.random.default_rng(0).random((2, features.dimension)).astype(np.float32)
-    save_bundle(tmp_path / "bundle", config, UNITS, network.state_dict(),
+    save_bundle(tmp_path / "bundle", config, UNITS, arrays(network.state_dict()),
                 statistics if request.param == "global" else None, b"n-grams", b"lstm")
     return tmp_path / "bundle"
 

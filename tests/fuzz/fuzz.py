@@ -74,7 +74,7 @@ def bundle(folder: Path) -> None:
     from asr.features.config import FeatureConfig
     from asr.model.bundle import BundleConfig, save_bundle
     from asr.model.config import ModelConfig
-    from asr.model.network import Network
+    from asr.model.network import Network, arrays
     from asr.text.phones import PhoneUnits
     from asr.text.units import CharacterUnits
 
@@ -87,7 +87,7 @@ def bundle(folder: Path) -> None:
             model=ModelConfig(front_end="stack", layers=1, units=4), provenance={"seed": 1},
             weights="int8" if kind == "phones" else "float32")
         network = Network(config.model, 8, len(units))
-        save_bundle(folder / name, config, units, network.state_dict(), None)
+        save_bundle(folder / name, config, units, arrays(network.state_dict()), None)
 
 
 def language_model(folder: Path) -> None:

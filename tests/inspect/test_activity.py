@@ -7,7 +7,7 @@ from asr.features.config import FeatureConfig
 from asr.inspect.activity import forced_labels, greedy_labels, liveliest, observe
 from asr.model.bundle import BundleConfig, load_bundle, save_bundle
 from asr.model.config import ModelConfig
-from asr.model.network import Network
+from asr.model.network import Network, arrays
 from asr.text.units import CharacterUnits
 
 SAMPLES = np.random.default_rng(0).normal(0, 0.1, 8000).astype(np.float32)
@@ -19,7 +19,7 @@ def model(folder, **settings):
     units = CharacterUnits.from_texts(["abc"])
     torch.manual_seed(1)
     network = Network(config.model, 12, len(units))
-    save_bundle(folder / "bundle", config, units, network.state_dict(), None)
+    save_bundle(folder / "bundle", config, units, arrays(network.state_dict()), None)
     return load_bundle(folder / "bundle")
 
 

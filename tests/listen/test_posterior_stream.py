@@ -72,7 +72,7 @@ def test_edges_anywhere(length, edges, front_end):
 @pytest.mark.parametrize("subsampling", [1, 3])
 def test_posteriors_come_with_the_last_frame_of_the_front_ends_reach(front_end, subsampling):
     model = network(front_end=front_end, subsampling=subsampling)
-    after = model.front_end.reach[1]
+    after = model.config.reach[1]
     given = np.cumsum([len(rows) for rows in streamed(model, frames(31), range(1, 31))])
     for count, total in enumerate(given[:-1], start=1):
         assert total == sum(t * subsampling + after < count for t in range(31))
@@ -98,6 +98,6 @@ def test_memory_does_not_grow():
     ({}, "speaker", "whole speaker.*cmvn=global")])
 def test_models_that_need_the_future_are_refused(model, cmvn, fault):
     with pytest.raises(AsrError, match=fault):
-        check_live(network(**model), FeatureConfig(cmvn=cmvn))
+        check_live(network(**model).config, FeatureConfig(cmvn=cmvn))
     for fit in ("global", "none"):
-        check_live(network(), FeatureConfig(cmvn=fit))
+        check_live(network().config, FeatureConfig(cmvn=fit))

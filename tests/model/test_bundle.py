@@ -10,7 +10,7 @@ from asr.errors import AsrError
 from asr.features.config import FeatureConfig
 from asr.model.bundle import BundleConfig, load_bundle, save_bundle, set_decoding
 from asr.model.config import ModelConfig
-from asr.model.network import Network
+from asr.model.network import Network, arrays
 from asr.text.units import CharacterUnits
 
 UNITS = CharacterUnits.from_texts(["abc d"])
@@ -23,7 +23,7 @@ def make(path, cmvn="utterance"):
     torch.manual_seed(0)
     network = Network(config.model, 8, len(UNITS))
     statistics = np.stack([np.full(8, 9.0), np.full(8, 0.5)]).astype(np.float32)
-    save_bundle(path, config, UNITS, network.state_dict(),
+    save_bundle(path, config, UNITS, arrays(network.state_dict()),
                 statistics if cmvn == "global" else None)
     return config
 

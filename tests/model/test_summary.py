@@ -8,7 +8,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from asr.features.config import FeatureConfig
 from asr.model.bundle import Bundle, BundleConfig
 from asr.model.config import ModelConfig
-from asr.model.network import Network
+from asr.model.network import Network, arrays
 from asr.model.summary import parts, reach
 from asr.text.units import CharacterUnits
 
@@ -36,8 +36,8 @@ def test_multiply_adds_are_those_torch_counts(kind, features):
         network(torch.zeros(1, frames, features), torch.tensor([frames]),
                 torch.ones(1, 2, features))
     counted = counter.get_flop_counts()
-    for part, module in zip(parts(network, features), ["front_end", "layers.0", "layers.1",
-                                                       "layers.2", "head"], strict=True):
+    modules = ["front_end", "layers.0", "layers.1", "layers.2", "head"]
+    for part, module in zip(parts(network.config, features, 11), modules, strict=True):
         flops = sum(counted.get(f"Network.{module}", {}).values())
         assert 4 * part.multiply_adds == flops / 2, part
 
@@ -45,13 +45,14 @@ def test_multiply_adds_are_those_torch_counts(kind, features):
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_parameter_belongs_to_one_part(kind):
     network = network_of(*kind)
-    assert sum(part.parameters for part in parts(network, 13)) == sum(
+    assert sum(part.parameters for part in parts(network.config, 13, 11)) == sum(
         parameter.numel() for parameter in network.parameters())
 
 
 def test_the_documented_formulas():
     """A bidirectional LSTM worked out by hand: F 13, C 5, s 3, U 7, V 11."""
-    front_end, first, second, third, head = parts(network_of("conv2d", "lstm", True, 3), 13)
+    front_end, first, second, third, head = parts(
+        network_of("conv2d", "lstm", True, 3).config, 13, 11)
     assert front_end.multiply_adds == 3 * 7 * 5 * 7 + 9 * 25 * 4
     assert first.multiply_adds == 2 * 4 * 7 * (5 * 4 + 7)
     assert second.multiply_adds == third.multiply_adds == 2 * 4 * 7 * (14 + 7)
@@ -64,12 +65,12 @@ def test_the_documented_formulas():
 @pytest.mark.parametrize(("front_end", "subsampling"),
                          [*itertools.product(["conv2d", "conv1d", "stack"], [1, 2, 3, 4])])
 def test_the_front_end_hears_as_far_as_its_gradients_reach(front_end, subsampling):
-    module = network_of(front_end, "lstm", True, subsampling).front_end
+    network = network_of(front_end, "lstm", True, subsampling)
     frames = torch.randn(1, 40, 13, requires_grad=True)
-    output = module(frames, torch.tensor([40]))[0, 5]
+    output = network.front_end(frames, torch.tensor([40]))[0, 5]
     output.square().sum().backward()  # a plain sum of what is normalised has no gradient
     heard = frames.grad[0].abs().sum(1).nonzero().flatten()
-    before, after = module.reach
+    before, after = network.config.reach
     assert heard.tolist() == list(range(5 * subsampling - before, 5 * subsampling + after + 1))
 
 
@@ -81,14 +82,14 @@ def bundle_of(front_end, deltas, bidirectional=False, cmvn="none"):
         model=ModelConfig(front_end=front_end, bidirectional=bidirectional, channels=3, units=6))
     torch.manual_seed(1)
     network = Network(config.model, features.dimension, len(units))
-    return Bundle(config, units, network.eval(), None, None, None)
+    return Bundle(config, units, arrays(network.state_dict()), None, None, None)
 
 
 @pytest.mark.parametrize(("front_end", "deltas"),
                          [*itertools.product(["conv2d", "conv1d", "stack"], [0, 1, 2])])
 def test_other_audio_is_heard_as_far_ahead_as_it_says_and_no_further(front_end, deltas):
     bundle = bundle_of(front_end, deltas)
-    ahead = reach(bundle.network, bundle.config.features).look_ahead
+    ahead = reach(bundle.config.model, bundle.config.features).look_ahead
     random = np.random.default_rng(0)
     samples = random.normal(0, 0.1, 16_000).astype(np.float32)
     end = round((20 + 1) * bundle.frame_shift * 8000 + ahead * 8000)  # of what frame 20 needs
@@ -108,7 +109,7 @@ def test_other_audio_is_heard_as_far_ahead_as_it_says_and_no_further(front_end, 
                                    {"cmvn": "speaker"}])
 def test_some_models_need_the_whole_utterance(whole):
     bundle = bundle_of("stack", 0, **whole)
-    assert reach(bundle.network, bundle.config.features).look_ahead is None
+    assert reach(bundle.config.model, bundle.config.features).look_ahead is None
     samples = np.random.default_rng(0).normal(0, 0.1, 16_000).astype(np.float32)
     before, = bundle.log_posteriors_of_audio([samples])
     samples[-800:] *= 3
