@@ -1,5 +1,6 @@
 """The only place that creates final files: all of a file appears, or none of it."""
 
+import errno
 import gzip
 import hashlib
 import lzma
@@ -22,8 +23,9 @@ from asr.errors import AsrError
 
 def cannot_write(path: Path, error: OSError) -> AsrError:
     """The error to raise when writing `path` fails."""
-    return AsrError(f"cannot write {path}: {error.strerror or error}; free the space or choose "
-                    "another place")
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return AsrError(f"cannot write {path}: {error.strerror or error}; "
+                    f"{'free some space or ' if full else ''}choose another place")
 
 
 _HOST = re.sub(r"\W", "-", socket.gethostname())

@@ -90,6 +90,8 @@ def spell(words: Sequence[Written], units: Units, allow_unknown: bool) -> Spelli
         unknown = list(dict.fromkeys(unknown))
         some = ", ".join(f"`{word}`" for word in unknown[:_NAMED])
         more = f" and {len(unknown) - _NAMED} more" if len(unknown) > _NAMED else ""
-        raise AsrError(f"the model's units cannot spell {some}{more}; write them as they are "
+        why = ("the model's units cannot spell" if units.vocabulary is None
+               else "the model's lexicon does not have")
+        raise AsrError(f"{why} {some}{more}; write them as they are "
                        "spoken, or let them stand for any sounds by --allow-unknown")
     return Spelling(list(words), edges, np.array(labels, np.int32))

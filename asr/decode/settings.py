@@ -75,11 +75,8 @@ def prepare_search(bundle: "Bundle", request: SearchRequest | None = None) -> Se
     words: LmSearch
     if path is not None:
         words = lm_search(load_lm(path), bundle.units, path, hotwords)
-    elif hotwords:
-        if not bundle.units.open:
-            raise AsrError("hotwords, where the units are phones, need a language model, which has "
-                           "all other words; name one with --lm")
-        words = WordSearch(_no_model(), bundle.units, None, hotwords)
+    elif hotwords or bundle.units.vocabulary is not None:
+        words = WordSearch(_no_model(bundle.units.vocabulary or ()), bundle.units, None, hotwords)
         config = config.model_copy(update={"lm_weight": 0.0, "word_bonus": 0.0, "prior_weight": 0.0,
                                            "unknown_score": 0.0, "open_vocabulary": True})
     else:
@@ -90,11 +87,12 @@ def prepare_search(bundle: "Bundle", request: SearchRequest | None = None) -> Se
     return search._replace(rescore=rescorer(words, lstm))
 
 
-def _no_model() -> NgramModel:
+def _no_model(words: Sequence[str]) -> NgramModel:
     """One that adds nothing."""
-    size = len(SPECIAL)
-    return NgramModel(SPECIAL, [Level(np.zeros(size, np.int32), np.arange(size, dtype=np.int32),
-                                      np.zeros(size, np.float32), np.zeros(size, np.float32))])
+    words = [*SPECIAL, *words]
+    nothing = np.zeros(len(words), np.float32)
+    return NgramModel(words, [Level(np.zeros(len(words), np.int32),
+                                    np.arange(len(words), dtype=np.int32), nothing, nothing)])
 
 
 def lm_search(model: NgramModel, units: "Units", path: Path,
@@ -166,7 +164,8 @@ class WordSearch:
                  hotwords: Mapping[str, float] = MappingProxyType({})) -> None:
         self.model = model
         self.units = units
-        self.weights = ("lm_weight", "word_bonus", *(["unknown_score"] if units.open else []))
+        self.weights = ("lm_weight", "word_bonus",
+                        *(["unknown_score"] if units.vocabulary is None else []))
         for word in hotwords:
             if not word or " " in word or not units.spellings(word):
                 raise AsrError(f"hotword `{word}`: not one word of the model's units "
@@ -202,9 +201,8 @@ class WordSearch:
         """With the weights of a configuration."""
         scorer = word_scorer(self.model, self.lexicon, self.units.parts, config.lm_weight,
                              config.word_bonus,
-                             config.unknown_score if config.open_vocabulary and self.units.open
-                             else -np.inf,
-                             self.boosts)
+                             config.unknown_score if config.open_vocabulary
+                             and self.units.vocabulary is None else -np.inf, self.boosts)
         return Search(config, scorer, self.read)
 
     def read(self, spelling: np.ndarray, reading: int) -> str:

@@ -3,7 +3,7 @@
 import importlib.util
 import io
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -28,7 +28,7 @@ def _sentencepiece() -> ModuleType:
 class BpeUnits:
     """Pieces of words, see `asr.text.units.Units`; sentencepiece's <unk> is the blank."""
 
-    open = True
+    vocabulary: Sequence[str] | None = None
 
     def __init__(self, model: bytes) -> None:
         self.model = model

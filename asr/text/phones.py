@@ -28,8 +28,6 @@ class PhoneUnits:
         the words with one pronunciation the first is what `decode` reads.
     """
 
-    open = False
-
     def __init__(self, lexicon: Sequence[tuple[str, tuple[str, ...]]]) -> None:
         self.lexicon = list(dict.fromkeys(lexicon))
         first = {pronunciation[0] for _, pronunciation in self.lexicon}
@@ -38,6 +36,8 @@ class PhoneUnits:
         self.parts = np.array([BEGINNING if symbol.startswith(_BEGINNING) else INSIDE
                                for symbol in self.symbols], np.int8)
         index = {symbol: i for i, symbol in enumerate(self.symbols)}
+        self.vocabulary: Sequence[str] | None = list(dict.fromkeys(
+            word for word, _ in self.lexicon))
         self._spellings: dict[str, list[tuple[int, ...]]] = {}
         self._words: dict[tuple[int, ...], str] = {}
         for word, pronunciation in self.lexicon:

@@ -24,8 +24,8 @@ class Units(Protocol):
     """Printable, in order of their index; `symbols[0]` is the blank."""
     parts: np.ndarray
     """Of each unit: `INSIDE`, `BETWEEN` or `BEGINNING`; shape = (V,), int8."""
-    open: bool
-    """Whether a word that no list has can be read off its units."""
+    vocabulary: Sequence[str] | None
+    """The only words that there are; None where any can be read off its units."""
 
     def __len__(self) -> int: ...
 
@@ -59,7 +59,7 @@ def text_of(symbols: Sequence[str], ids: Iterable[int], space: str) -> str:
 class CharacterUnits:
     """Characters, with a word boundary between words; see `Units`."""
 
-    open = True
+    vocabulary: Sequence[str] | None = None
 
     def __init__(self, symbols: list[str]) -> None:
         self.symbols = symbols

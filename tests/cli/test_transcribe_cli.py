@@ -104,7 +104,7 @@ def test_stdout_on_a_full_disk(model, audio):
         process = start(model, audio / "b.wav", stdout=full)
         error = process.stderr.read()
     assert process.wait() == 2
-    assert error == ("asr: error: cannot write stdout: No space left on device; free the space or "
+    assert error == ("asr: error: cannot write stdout: No space left on device; free some space or "
                      "choose another place\n")
 
 

@@ -175,6 +175,20 @@ def test_phones_spell_no_other_words_than_the_lexicons(bundle):
     posteriors = np.full((2, len(bundle.units)), 0.02, np.float32)
     posteriors[[0, 1], spelt] = 1 - 0.02 * (len(bundle.units) - 1)
     assert best_text(search, np.log(posteriors), bundle.units) in ("AB", "A", "CAB")
-    bundle.config.decoding = DecodeConfig(hotwords={"CAB": 5.0})
-    with pytest.raises(AsrError, match="hotwords, where the units are phones, need a language"):
-        prepare_search(bundle, SearchRequest({}, without_lm=True))
+
+
+def test_phones_need_no_model_to_be_words(bundle):
+    """Every word of the lexicon is as probable; of those that sound alike the first is read."""
+    bundle.units = PhoneUnits([("B", ("b",)), ("BE", ("b",)), ("CAB", ("c", "a", "b"))])
+    index = bundle.units.symbols.index
+    posteriors = np.full((5, len(bundle.units)), 0.01, np.float32)
+    for t, symbol in enumerate(("▁b", "▁c", "a", "<blank>", "a")):  # `CAA` is no word
+        posteriors[t, index(symbol)] = 0.8
+    posteriors[4, index("b")] = 0.3
+    log_posteriors = np.log(posteriors / posteriors.sum(1, keepdims=True))
+
+    def found(hotwords):
+        search = prepare_search(bundle, SearchRequest({"hotwords": hotwords}, without_lm=True))
+        return best_text(search, log_posteriors, bundle.units)
+    assert found({}) == "B CAB"
+    assert found({"BE": 1.0}) == "BE CAB"

@@ -57,7 +57,7 @@ def readings(labels, units, words):
             spellings.append([])
         if units.parts[unit] != BETWEEN:
             spellings[-1].append(unit)
-    return itertools.product(*([word for word in words if spelling in units.spellings(word)]
+    return itertools.product(*([word for word in words if spelling in map(list, units.spellings(word))]
                                or [None] for spelling in spellings if spelling))
 
 
