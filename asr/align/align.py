@@ -1,6 +1,5 @@
 """When each word and unit of a known transcript is said: forced alignment in seconds."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,7 @@ from asr.align.misfits import Misfit, misfits
 from asr.align.posteriors import windowed_log_posteriors
 from asr.align.transcript import WILDCARD, Spelling, spell, written_words
 from asr.align.words import AlignedWord
-from asr.decode.alignment import Spans, align, unit_spans
+from asr.decode.alignment import align, unit_spans, unit_times
 from asr.errors import AsrError
 from asr.manifest import Word
 from asr.text.normalise import normaliser
@@ -19,11 +18,6 @@ from asr.text.units import BETWEEN, Units, frames_needed
 if TYPE_CHECKING:
     from asr.model.bundle import Bundle
 
-BEFORE, AFTER = 0.02, 0.05
-"""Seconds beside a pause by which a word begins before its first unit's frames, and ends after its
-last unit's. On dev-clean the energy rises 0 and falls 0.05 s beyond them (medians)."""
-PAUSE = 0.2
-"""Seconds between two words' frames that may be a stop's closure or the end of a vowel."""
 _WILDCARD_COST = 0.1  # nats a frame, so that silence beside an unknown word is not part of it
 
 
@@ -68,12 +62,8 @@ def align_posteriors(log_posteriors: np.ndarray, spelling: Spelling, units: Unit
                      frame_shift: float, duration: float) -> list[AlignedWord]:
     """Times of words and units along the best path of a transcript.
 
-    CTC shows where a unit is recognised, often in one frame alone, not where it begins and ends.
-    Neighbours share what lies between their frames half and half, within words and between them;
-    but where it is more than a `PAUSE` between two words, the one ends `AFTER` its last unit's
-    frames, and the other begins `BEFORE` its first unit's. A unit's confidence is its mean
-    posterior in its frames on the path, a word's the mean of its units'; of a word that may be any
-    sounds it is 0.
+    Times are those of `unit_times`. A unit's confidence is its mean posterior in its frames on the
+    path, a word's the mean of its units'; of a word that may be any sounds it is 0.
 
     Parameters
     ----------
@@ -99,7 +89,8 @@ def align_posteriors(log_posteriors: np.ndarray, spelling: Spelling, units: Unit
     parts, symbols = np.append(units.parts, 0), [*units.symbols, WILDCARD]
     inside = [[i for i in range(*edges) if parts[labels[i]] != BETWEEN]
               for edges in spelling.edges]
-    starts, ends = _times(unit_spans(log_posteriors, labels, path), inside, frame_shift, duration)
+    starts, ends = unit_times(unit_spans(log_posteriors, labels, path), inside, frame_shift,
+                              duration)
     confidences = _mean_posteriors(log_posteriors, labels, path) * (labels < len(units))
     return [AlignedWord(text=word.text, normalised=word.normalised,
                         start=starts[own[0]], end=ends[own[-1]],
@@ -107,22 +98,6 @@ def align_posteriors(log_posteriors: np.ndarray, spelling: Spelling, units: Unit
                         units=[Word(text=symbols[labels[i]], start=starts[i], end=ends[i],
                                     confidence=confidences[i]) for i in own])
             for word, own in zip(spelling.words, inside, strict=True)]
-
-
-def _times(spans: Spans, words: Sequence[Sequence[int]], frame_shift: float, duration: float
-           ) -> tuple[np.ndarray, np.ndarray]:
-    """Start and end of each unit in seconds; those in no word stay where their frames are."""
-    starts, ends = spans.start * frame_shift, spans.end * frame_shift
-    order = np.array([i for word in words for i in word], int)
-    word = np.repeat(np.arange(len(words)), [len(own) for own in words])
-    gaps = starts[order[1:]] - ends[order[:-1]]
-    shared = (np.diff(word) == 0) | (gaps <= PAUSE + 1e-6)
-    middles = ends[order[:-1]] + gaps / 2
-    starts[order] -= BEFORE
-    ends[order] += AFTER
-    starts[order[1:]] = np.where(shared, middles, starts[order[1:]])
-    ends[order[:-1]] = np.where(shared, middles, ends[order[:-1]])
-    return starts.clip(0, duration), ends.clip(0, duration)
 
 
 def _mean_posteriors(log_posteriors: np.ndarray, labels: np.ndarray, path: np.ndarray

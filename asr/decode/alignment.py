@@ -1,11 +1,18 @@
 """Forced alignment: which frames stand for which unit of a known labelling."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
 from asr.text.units import BLANK
+
+BEFORE, AFTER = 0.02, 0.05
+"""Seconds beside a pause by which a word begins before its first unit's frames, and ends after its
+last unit's. On dev-clean the energy rises 0 and falls 0.05 s beyond them (medians)."""
+PAUSE = 0.2
+"""Seconds between two words' frames that may be a stop's closure or the end of a vowel."""
 
 
 class Spans(NamedTuple):
@@ -111,3 +118,32 @@ def unit_spans(log_posteriors: np.ndarray, labels: np.ndarray, path: np.ndarray)
         end[k] = t + 1
         peak[k] = max(peak[k], np.exp(log_posteriors[t, labels[k]]))
     return Spans(start, end, peak)
+
+
+def unit_times(spans: Spans, words: Sequence[Sequence[int]], frame_shift: float, duration: float
+               ) -> tuple[np.ndarray, np.ndarray]:
+    """Start and end of each unit in seconds.
+
+    CTC shows where a unit is recognised, often in one frame alone, not where it begins and ends.
+    Neighbours share what lies between their frames half and half, within words and between them;
+    but where it is more than a `PAUSE` between two words, the one ends `AFTER` its last unit's
+    frames, and the other begins `BEFORE` its first unit's.
+
+    Parameters
+    ----------
+    words : sequence of sequence of int
+        The places of each word's units; units of no word stay where their frames are.
+    frame_shift, duration : float
+        Seconds that a frame and all of the audio last.
+    """
+    starts, ends = spans.start * frame_shift, spans.end * frame_shift
+    order = np.array([i for word in words for i in word], int)
+    word = np.repeat(np.arange(len(words)), [len(own) for own in words])
+    gaps = starts[order[1:]] - ends[order[:-1]]
+    shared = (np.diff(word) == 0) | (gaps <= PAUSE + 1e-6)
+    middles = ends[order[:-1]] + gaps / 2
+    starts[order] -= BEFORE
+    ends[order] += AFTER
+    starts[order[1:]] = np.where(shared, middles, starts[order[1:]])
+    ends[order[:-1]] = np.where(shared, middles, ends[order[:-1]])
+    return starts.clip(0, duration), ends.clip(0, duration)

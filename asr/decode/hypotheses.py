@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from asr.decode.alignment import align, unit_spans
+from asr.decode.alignment import align, unit_spans, unit_times
 from asr.decode.beam import BeamSearch, Labelling
 from asr.decode.config import DecodeConfig
 from asr.decode.greedy import greedy_search
@@ -149,12 +149,13 @@ def _decode(utterance: str, log_posteriors: np.ndarray, units: Units, frame_shif
         elif first is not None:
             best, path = _whole_words([first, *rest], log_posteriors, units)
     spans = unit_spans(log_posteriors, best.labels, path)
-    words = [Word(text=text,
-                  start=round(float(spans.start[first]) * frame_shift, 6),
-                  end=round(float(spans.end[end - 1]) * frame_shift, 6),
+    edges = word_edges(best.labels, units)
+    starts, ends = unit_times(spans, [range(*edge) for edge in edges], frame_shift,
+                              len(log_posteriors) * frame_shift)
+    words = [Word(text=text, start=round(float(starts[first]), 6),
+                  end=round(float(ends[end - 1]), 6),
                   confidence=float(calibration(min(1.0, spans.peak[first:end].min()))))
-             for text, (first, end) in zip(search.words(best, units),
-                                           word_edges(best.labels, units), strict=True)]
+             for text, (first, end) in zip(search.words(best, units), edges, strict=True)]
     return Hypothesis(
         id=utterance, text=" ".join(word.text for word in words), score=score, words=words,
         nbest=nbest,

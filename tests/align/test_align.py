@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from spiky_bundle import RATE, SHIFT, samples_of
 
-from asr.align.align import AFTER, BEFORE, PAUSE, align_samples
+from asr.align.align import align_samples
+from asr.decode.alignment import AFTER, BEFORE, PAUSE
 from asr.errors import AsrError
 
 

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asr.config import parse_config
+from asr.decode.alignment import AFTER, BEFORE
 from asr.decode.beam import BeamSearch
 from asr.decode.config import DecodeConfig
 from asr.decode.hypotheses import Search, decode_posteriors, without_priors
@@ -44,7 +45,7 @@ def test_words_and_times(config):
     assert hypothesis.id == "u"
     assert hypothesis.text == "ab b"
     assert [(word.text, word.start, word.end) for word in hypothesis.words] == [
-        ("ab", 0.5, 2.5), ("b", 4.5, 5.0)]
+        ("ab", 0.5 - BEFORE, 2.5 + AFTER), ("b", 4.5 - BEFORE, 5.0 + AFTER)]
     assert [word.confidence for word in hypothesis.words] == pytest.approx([0.97, 0.97])
     assert hypothesis.nbest == []
 

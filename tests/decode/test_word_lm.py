@@ -57,8 +57,9 @@ def readings(labels, units, words):
             spellings.append([])
         if units.parts[unit] != BETWEEN:
             spellings[-1].append(unit)
-    return itertools.product(*([word for word in words if spelling in map(list, units.spellings(word))]
-                               or [None] for spelling in spellings if spelling))
+    return itertools.product(*(
+        [word for word in words if spelling in map(list, units.spellings(word))] or [None]
+        for spelling in spellings if spelling))
 
 
 def score_words(model: NgramModel, words, weight, bonus, unknown):

@@ -4,6 +4,7 @@ from dummies import unigrams
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from asr.decode.alignment import AFTER, BEFORE
 from asr.decode.config import DecodeConfig
 from asr.decode.hypotheses import Search, decode_posteriors
 from asr.decode.word_lm import spell, word_scorer
@@ -49,11 +50,13 @@ def finals(events):
 @pytest.mark.parametrize("search", [GREEDY, BEAM])
 def test_a_silence_ends_an_utterance(search):
     events = streamed(rows("_ab___|b_a____a"), range(15), search)
-    assert finals(events) == [[("ab", 0.5, 1.5)], [("ba", 3.5, 5.0)], [("a", 7.0, 7.5)]]
+    assert finals(events) == [
+        [("ab", 0.5 - BEFORE, 1.5 + AFTER)], [("ba", 3.5 - BEFORE, 5.0 + AFTER)],
+        [("a", 7.0 - BEFORE, 7.5)]]
     assert [e.text for e in events if isinstance(e, Final)] == ["ab", "ba", "a"]
     assert events[2] == Final(events[2].words)  # with the third blank, before anything else is said
     assert finals(streamed(rows("ab_|b||_"), range(8), search)) == [
-        [("ab", 0.0, 1.0), ("b", 2.0, 2.5)]]
+        [("ab", 0.0, 1.0 + AFTER), ("b", 2.0 - BEFORE, 2.5 + AFTER)]]
     assert len(finals(streamed(rows("ab_||b"), range(6), search))) == 2
 
 
@@ -74,7 +77,7 @@ def test_silence_says_nothing_and_holds_nothing():
 @pytest.mark.parametrize("search", [GREEDY, BEAM])
 def test_talk_without_end_is_cut(search):
     events = streamed(rows("ab|" * 50), [], search)
-    assert [words[-1][2] for words in finals(events)][:2] == [29.5, 59.5]
+    assert [words[-1][2] for words in finals(events)][:2] == [29.5 + AFTER, 59.5 + AFTER]
     assert sum(len(words) for words in finals(events)) == 50
 
 
