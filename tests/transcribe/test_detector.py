@@ -23,6 +23,8 @@ STEADY = {
     "white": lambda seconds: 0.1 * random().standard_normal(round(RATE * seconds)),
     "pink": lambda seconds: 0.1 * coloured_noise("pink", round(RATE * seconds), RATE, random()),
     "brown": lambda seconds: 0.1 * coloured_noise("brown", round(RATE * seconds), RATE, random()),
+    # Nearly all of a random walk's power is where nothing is heard.
+    "rumble": lambda seconds: 1e-3 * np.cumsum(random().standard_normal(round(RATE * seconds))),
     "tone": tone,
     "hum": lambda seconds: tone(seconds, 50) + tone(seconds, 150) / 3,
 }
