@@ -15,9 +15,10 @@ class SpeechDetector:
     """Finds the frames with speech in samples that come bit by bit.
 
     Speech swells and fades several times a second; noise, hum and tones do not. So a frame is
-    speech if its energy (of pre-emphasised samples, their mean of 10 ms left out) is 5 dB above that of the quietest frame in
-    the 2 s before it and also above that of the quietest in the 2 s behind it. What is steady for
-    longer is no speech, however loud, and where noise sets in or ends the other side tells.
+    speech if its energy (of pre-emphasised samples, their mean over 10 ms left out) is 5 dB above
+    that of the quietest frame in the 2 s before it and also above that of the quietest in the 2 s
+    behind it. What is steady for longer is no speech, however loud, and where noise sets in or
+    ends the other side tells.
     Clicks, music and other voices are speech to it.
 
     Frame t lasts from `FRAME` · t to `FRAME` · (t + `WINDOW`) seconds.
@@ -44,7 +45,7 @@ class SpeechDetector:
         used = self._rest[:hops * self._hop + 1].astype(np.float64)
         self._rest = self._rest[hops * self._hop:]
         emphasised = (used[1:] - _PRE_EMPHASIS * used[:-1]).reshape(hops, self._hop)
-        emphasised -= emphasised.mean(axis=1, keepdims=True)  # what is below the voice: rumble, wind
+        emphasised -= emphasised.mean(axis=1, keepdims=True)  # rumble, wind
         energies = np.append(self._energies, np.einsum("tn,tn->t", emphasised, emphasised))
         self._energies = energies[max(0, len(energies) - (WINDOW - 1)):]
         if len(energies) < WINDOW:
