@@ -1,6 +1,7 @@
 """Words by their spelling in units, as a trie in flat arrays."""
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -32,8 +33,9 @@ class Lexicon(NamedTuple):
             Number of each word.
         """
         order = sorted(range(len(words)), key=lambda i: tuple(spellings[i]))
-        lengths = np.array([len(spellings[i]) for i in order], np.int64)
-        units = np.array([unit for i in order for unit in spellings[i]], np.int32)
+        ordered = [spellings[i] for i in order]
+        lengths = np.fromiter(map(len, ordered), np.int64, len(ordered))
+        units = np.fromiter(chain.from_iterable(ordered), np.int32, int(lengths.sum()))
         offsets = np.cumsum(lengths) - lengths
         at = np.zeros(len(order), np.int32)  # node that each word has come to
         nodes, parents, node_units = 1, [np.zeros(1, np.int32)], [np.zeros(1, np.int32)]

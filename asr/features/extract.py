@@ -7,7 +7,6 @@ recognise. `tests/features/test_extract.py` holds them equal to torchaudio's.
 from functools import cache
 
 import numpy as np
-import scipy.fft
 
 from asr.features.config import DELTA_WINDOW, FeatureConfig
 
@@ -62,9 +61,7 @@ def static_frames(waveform: np.ndarray, config: FeatureConfig) -> np.ndarray:
         frames[start:start + _BLOCK] = _log_mel(windows[start:start + _BLOCK], config)
     if config.kind == "fbank":
         return frames
-    cepstra = scipy.fft.dct(frames, type=2, norm="ortho", axis=1)[:, :config.ceps]
-    lifter = 1 + _LIFTER / 2 * np.sin(np.pi * np.arange(config.ceps) / _LIFTER)
-    return cepstra * lifter.astype(np.float32)
+    return frames @ _cosines(config)
 
 
 def _log_mel(windows: np.ndarray, config: FeatureConfig) -> np.ndarray:
@@ -73,7 +70,7 @@ def _log_mel(windows: np.ndarray, config: FeatureConfig) -> np.ndarray:
     frames[:, 1:] -= _PRE_EMPHASIS * frames[:, :-1]
     frames[:, 0] *= 1 - _PRE_EMPHASIS
     window, bank = _window(config.window), _mel_bank(config)
-    spectra = scipy.fft.rfft(frames * window, 2 * len(bank), axis=1)[:, :len(bank)]
+    spectra = np.fft.rfft(frames * window, 2 * len(bank), axis=1)[:, :len(bank)]
     power = np.square(spectra.real) + np.square(spectra.imag)
     return np.log(np.maximum(power @ bank, _FLOOR))
 
@@ -83,6 +80,15 @@ def _window(size: int) -> np.ndarray:
     """Povey's: Hann's to the power of 0.85, so that it is higher at the edges."""
     hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(size) / (size - 1))
     return (hann ** 0.85).astype(np.float32)
+
+
+@cache
+def _cosines(config: FeatureConfig) -> np.ndarray:
+    """The orthonormal cosine transform (DCT-II) and the lifter; shape = (mels, ceps), float32."""
+    k, n = np.arange(config.ceps), np.arange(config.mels)[:, None]
+    transform = np.sqrt(2 / config.mels) * np.cos(np.pi * k * (n + 0.5) / config.mels)
+    transform[:, 0] /= np.sqrt(2)
+    return (transform * (1 + _LIFTER / 2 * np.sin(np.pi * k / _LIFTER))).astype(np.float32)
 
 
 @cache

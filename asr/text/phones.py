@@ -3,6 +3,8 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -31,19 +33,23 @@ class PhoneUnits:
     def __init__(self, lexicon: Sequence[tuple[str, tuple[str, ...]]]) -> None:
         self.lexicon = list(dict.fromkeys(lexicon))
         first = {pronunciation[0] for _, pronunciation in self.lexicon}
-        later = set().union(*(pronunciation[1:] for _, pronunciation in self.lexicon))
+        later = set(chain.from_iterable(pronunciation[1:] for _, pronunciation in self.lexicon))
         self.symbols = ["<blank>", *sorted({*(_BEGINNING + phone for phone in first), *later})]
         self.parts = np.array([BEGINNING if symbol.startswith(_BEGINNING) else INSIDE
                                for symbol in self.symbols], np.int8)
         index = {symbol: i for i, symbol in enumerate(self.symbols)}
-        self.vocabulary: Sequence[str] | None = list(dict.fromkeys(
-            word for word, _ in self.lexicon))
+        self._ids = [(index[_BEGINNING + first], *map(index.__getitem__, later))
+                     for _, (first, *later) in self.lexicon]
         self._spellings: dict[str, list[tuple[int, ...]]] = {}
-        self._words: dict[tuple[int, ...], str] = {}
-        for word, pronunciation in self.lexicon:
-            ids = index[_BEGINNING + pronunciation[0]], *map(index.__getitem__, pronunciation[1:])
+        for (word, _), ids in zip(self.lexicon, self._ids, strict=True):
             self._spellings.setdefault(word, []).append(ids)
-            self._words.setdefault(ids, word)
+        self.vocabulary: Sequence[str] | None = list(self._spellings)
+
+    @cached_property
+    def _words(self) -> dict[tuple[int, ...], str]:
+        """The first word with each pronunciation."""
+        words = (word for word, _ in reversed(self.lexicon))
+        return dict(zip(reversed(self._ids), words, strict=True))
 
     @classmethod
     def load(cls, path: Path, normalise: Callable[[str], str] = str) -> "PhoneUnits":
