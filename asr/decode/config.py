@@ -16,9 +16,9 @@ class DecodeConfig(Config):
     """Number of prefixes kept from frame to frame."""
     nbest: int = Field(1, ge=1)
     """Number of different texts to list, where the beam holds as many."""
-    threshold: float = Field(15.0, gt=0)
+    threshold: float = Field(10.0, gt=0)
     """A prefix whose score is this many nats or more below the best one's is dropped."""
-    min_posterior: float = Field(1e-4, ge=0, lt=1)
+    min_posterior: float = Field(1e-3, ge=0, lt=1)
     """Units below this posterior start no new prefix in that frame, the best unit excepted."""
     sure_blank: float = Field(0.999, gt=0, le=1)
     """In a frame whose blank has at least this posterior nothing else is considered."""
