@@ -5,9 +5,9 @@
 #     recipes/an4/run.sh --corpus DIR [--stage NAME|N] [--stop-stage NAME|N] [--exp DIR]
 #                        [key=value ...]
 #
-# DIR holds etc/ and wav/ of the an4 archive. Stages: prepare features train decode score. Each can
-# be run alone, e.g. --stage train. key=value changes a setting of conf/train.yaml. Results go to
-# exp/an4 unless --exp says otherwise.
+# DIR holds etc/ and wav/ of the an4 archive; the network learns the phones of etc/an4.dic. Stages:
+# prepare features train decode score. Each can be run alone, e.g. --stage train. key=value changes
+# a setting of conf/train.yaml. Results go to exp/an4 unless --exp says otherwise.
 source "$(dirname "$0")/../lib.sh"
 
 STAGES=(prepare features train decode score)
@@ -16,18 +16,23 @@ corpus=
 
 stage_prepare() {
     [ -n "$corpus" ] || die "--corpus DIR is missing: the folder that holds AN4's etc/ and wav/"
+    [ -e "$corpus/etc/an4.dic" ] || die "$corpus/etc/an4.dic, the pronunciations, is not there"
     asr prepare an4 "$corpus" "$exp/data"
+    # O and OH sound alike. With a phone of its own for OH the network tells them by what is around.
+    sed 's/^OH .*/OH OH/' "$corpus/etc/an4.dic" > "$exp/data/lexicon.txt"
 }
 
 stage_features() {
-    features_of train --speeds 0.9,1.0,1.1
+    features_of train --speeds 0.8,0.9,1.0,1.1,1.2
     features_of dev
 }
 
 stage_train() {
     need features "$exp/features/"{train,dev}
+    need prepare "$exp/data/lexicon.txt"
     asr train "$exp/model" --train "$exp/features/train" --dev "$exp/features/dev" \
-        --config "$recipe/conf/train.yaml" --resume ${overrides[@]+"${overrides[@]}"}
+        --config "$recipe/conf/train.yaml" --resume \
+        units.kind=phones units.lexicon="$exp/data/lexicon.txt" ${overrides[@]+"${overrides[@]}"}
 }
 
 stage_decode() {
