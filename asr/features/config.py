@@ -17,11 +17,11 @@ class FeatureConfig(Config):
     """Log-mel filterbank energies or mel-frequency cepstral coefficients."""
     sample_rate: int = Field(16_000, ge=4_000, le=192_000)
     """Rate in Hz that audio is resampled to."""
-    frame_length: float = Field(0.025, gt=0)
+    frame_length: float = Field(0.025, gt=0, le=0.2)
     """Length of the analysis window in seconds."""
-    frame_shift: float = Field(0.010, gt=0)
+    frame_shift: float = Field(0.010, gt=0, le=1)
     """Seconds between the starts of two windows."""
-    mels: int = Field(80, ge=4)
+    mels: int = Field(80, ge=4, le=1024)
     """Number of mel bins; an fbank frame has as many values, an MFCC is made from them."""
     ceps: int = Field(13, ge=1)
     """Number of cepstral coefficients (C0 included) of an MFCC frame."""

@@ -18,7 +18,7 @@ class ModelConfig(Config):
     channels: int = Field(32, ge=1)
     """Of the 2-d convolutions; the 1-d ones have 8 times as many."""
     cell: Literal["lstm", "gru"] = "lstm"
-    layers: int = Field(3, ge=1)
+    layers: int = Field(3, ge=1, le=100)
     """Recurrent layers."""
     units: int = Field(256, ge=1)
     """Cells per layer and direction."""

@@ -1,4 +1,5 @@
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -91,6 +92,20 @@ def test_weights_of_another_shape_are_refused_before_memory_is_taken(path):
     (path / "bundle.json").write_text(json.dumps(values))
     with pytest.raises(AsrError, match="do not fit"):
         load_bundle(path)
+
+
+@pytest.mark.parametrize(("part", "key", "value"), [
+    ("model", "layers", 10**9), ("model", "units", 10**9), ("model", "channels", 10**12),
+    ("features", "mels", 10**9), ("features", "frame_length", 1e9)])
+def test_what_claims_to_be_huge_takes_neither_time_nor_memory(path, part, key, value):
+    values = json.loads((path / "bundle.json").read_text())
+    values[part][key] = value
+    (path / "bundle.json").write_text(json.dumps(values))
+    tracemalloc.start()
+    with pytest.raises(AsrError):
+        load_bundle(path)
+    assert tracemalloc.get_traced_memory()[1] < 10e6
+    tracemalloc.stop()
 
 
 def test_missing_and_damaged_weights(path):
