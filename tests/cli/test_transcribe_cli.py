@@ -85,8 +85,10 @@ COMMAND = [sys.executable, "-m", "asr", "transcribe"]
 
 
 def start(model, *arguments, **options):
-    return subprocess.Popen([*COMMAND, *map(str, arguments), "--model", model], text=True,
-                            stderr=subprocess.PIPE, **options)
+    return subprocess.Popen(
+        [*COMMAND, *map(str, arguments), "--model", model], text=True, stderr=subprocess.PIPE,
+        # Ignored, if a background job runs the tests.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL), **options)
 
 
 @pytest.mark.slow
