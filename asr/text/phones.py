@@ -132,9 +132,9 @@ def read_pronunciations(path: Path) -> Iterator[tuple[str, tuple[str, ...]]]:
         There is no such file, a line has no phones, or a phone's name has a meaning already.
     """
     for number, line in enumerate(read_lines(path), start=1):
-        if line.startswith(";;;") or not line.strip():
+        if line.startswith(";;;") or not (fields := line.split(" #")[0].split()):
             continue
-        spelling, *phones = line.split(" #")[0].split()
+        spelling, *phones = fields
         if not phones:
             raise AsrError(f"{path}, line {number}: `{spelling}` has no phones")
         if ((_BEGINNING in line or "<blank>" in line)  # in few: lexicons are long

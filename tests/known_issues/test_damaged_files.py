@@ -8,6 +8,7 @@ from asr.config import load_config
 from asr.errors import AsrError
 from asr.features.config import FeatureConfig
 from asr.features.store import Store
+from asr.text.phones import read_pronunciations
 
 
 def said(function, *arguments):
@@ -49,3 +50,9 @@ def test_offsets_out_of_order(tmp_path):
     for wrong in ([offsets[0], offsets[2] + 1, offsets[2]], [1, *offsets[1:]]):
         np.save(path / "offsets.npy", np.array(wrong, np.int64))
         assert "its files do not fit together" in said(Store.open, path)
+
+
+def test_a_lexicons_line_that_is_a_comment_alone(tmp_path):
+    path = tmp_path / "lexicon.txt"
+    path.write_text("one W AH N\n #\n # nothing\ntwo T UW\n")
+    assert [word for word, _ in read_pronunciations(path)] == ["one", "two"]
