@@ -38,18 +38,7 @@ class Runtime:
 
     def log_posteriors(self, frames: Sequence[np.ndarray], statistics: np.ndarray
                        ) -> list[np.ndarray]:
-        """Run the network on one batch, in float32.
-
-        Parameters
-        ----------
-        frames : sequence of N np.ndarray, shape = (T, F) each, float16
-        statistics : np.ndarray, shape = (N, 2, F), float32
-
-        Returns
-        -------
-        list of N np.ndarray, shape = (T', V) each, float32
-            Natural logarithms; an utterance without frames gives shape (0, V).
-        """
+        """See `asr.model.bundle.Bundle.log_posteriors`."""
         spoken = [i for i, f in enumerate(frames) if len(f)]
         results = [np.zeros((0, self._symbols), np.float32)] * len(frames)
         if spoken:
