@@ -2,7 +2,6 @@
 
 import ctypes
 import gc
-import os
 
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3  # malloc.h
 
@@ -19,11 +18,9 @@ def keep_freed_memory() -> None:
 def return_freed_memory() -> None:
     """Keep memory small over many batches of different shapes; before the first of them.
 
-    glibc raises the threshold from which it returns freed tensors to the system as it goes, and
-    then they leave more and more holes; oneDNN keeps what it has prepared for each shape. Does
-    nothing where the C library is another.
+    glibc raises the threshold from which it returns freed arrays to the system as it goes, and
+    then they leave more and more holes. Does nothing where the C library is another.
     """
-    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "16")
     _set((_MMAP_THRESHOLD, 1 << 20))
 
 

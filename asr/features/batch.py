@@ -59,7 +59,7 @@ def by_length(store: Store, indexes: Sequence[int]) -> list[int]:
 
 
 def batches_by_length(store: Store) -> list[list[int]]:
-    """All entries in the batches that `store_batches` makes of them by length.
+    """All entries in the batches that `in_batches` makes of them by length.
 
     Some of these one after the other are cut into the same batches again: each ends where the next
     longer entry no longer fits, so a longer one does not either.

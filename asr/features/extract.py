@@ -14,7 +14,7 @@ _FULL_SCALE = 1 << 15  # Kaldi's samples are 16-bit integers
 _PRE_EMPHASIS = 0.97
 _LIFTER = 22
 _FLOOR = np.finfo(np.float32).eps  # of energies, before the logarithm
-_BLOCK = 500  # windows computed at once: what they take stays in the processor's cache
+_BLOCK = 128  # windows computed at once: what they take stays in the processor's cache
 
 
 def extract(samples: np.ndarray, config: FeatureConfig) -> np.ndarray:

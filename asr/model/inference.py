@@ -12,18 +12,7 @@ from asr.model.network import Network
 
 def device_log_posteriors(network: Network, frames: Sequence[np.ndarray], statistics: np.ndarray
                           ) -> list[Tensor]:
-    """Run the network on one batch, in float32.
-
-    Parameters
-    ----------
-    frames : sequence of N np.ndarray, shape = (T, F) each, float16
-    statistics : np.ndarray, shape = (N, 2, F), float32
-
-    Returns
-    -------
-    list of N Tensor, shape = (T', V) each, float32
-        Natural logarithms, on the network's device; an utterance without frames gives shape (0, V).
-    """
+    """As `asr.model.bundle.Bundle.log_posteriors`, in tensors on the network's device."""
     device = next(network.parameters()).device
     spoken = [i for i, f in enumerate(frames) if len(f)]
     results = [torch.zeros((0, network.head.out_features), device=device)] * len(frames)
