@@ -1,7 +1,6 @@
 """What becomes of memory that is freed: kept for the next step, or given back at once."""
 
 import ctypes
-import gc
 
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3  # malloc.h
 
@@ -22,15 +21,6 @@ def return_freed_memory() -> None:
     then they leave more and more holes. Does nothing where the C library is another.
     """
     _set((_MMAP_THRESHOLD, 1 << 20))
-
-
-def collect_seldom() -> None:
-    """Look for garbage rarely while much is loaded; before the imports of what loads it.
-
-    A model's lexicon and numba's types are some hundred thousand objects that stay, which Python's
-    collector would go through again and again: a sixth of the time until the first word.
-    """
-    gc.set_threshold(100_000, 20)
 
 
 def _set(*options: tuple[int, int]) -> None:

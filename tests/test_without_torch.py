@@ -20,6 +20,15 @@ def no_torch(tmp_path_factory):
     return os.environ | {"PYTHONPATH": str(folder)}
 
 
+@pytest.mark.slow
+def test_transcribe_does_not_load_scipy(tmp_path):
+    (tmp_path / "scipy.py").write_text("raise RuntimeError('a third of a second')")
+    result = subprocess.run([sys.executable, "-m", "asr", "transcribe", AUDIO], check=False,
+                            capture_output=True, text=True,
+                            env=os.environ | {"PYTHONPATH": str(tmp_path)})
+    assert result.returncode == 0 and result.stdout, result.stderr
+
+
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory):
     """A folder with a table of the four utterances."""

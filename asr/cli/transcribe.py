@@ -4,9 +4,9 @@ from typing import Any
 import click
 
 from asr.cli.options import model_option, search_options, search_request, shard_option
-from asr.memory import collect_seldom
 from asr.parallel import under_torchrun
 from asr.shards import Shard
+from asr.startup import start_quickly
 
 
 @click.command()
@@ -31,7 +31,7 @@ def transcribe(context: click.Context, audio: tuple[Path, ...], model: Path,
     A file that cannot be read gets a line on stderr and the others are done; the exit code is 1
     then (0 under torchrun, which would end the other processes), and 2 if none could be read.
     """
-    collect_seldom()
+    start_quickly()
     from asr.transcribe.stage import transcribe_files
     from asr.transcribe.writers import parse_formats
 

@@ -106,6 +106,13 @@ class Bundle:
 
         return Runtime(self.config.model, self.config.features.dimension, self.weights)
 
+    def prepare(self) -> None:
+        """Get what computes posteriors ready, which else their first ones wait for."""
+        if self.device == "cpu":
+            self._runtime  # noqa: B018
+        else:
+            self.network  # noqa: B018
+
     @property
     def sample_rate(self) -> int:
         """Rate in Hz of the samples that `log_posteriors_of_audio` takes."""

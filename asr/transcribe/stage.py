@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -52,7 +53,10 @@ def transcribe_files(bundle_folder: Path, arguments: Sequence[Path], formats: Se
     out = Stdout(sources, formats) if output is None else Folder(sources, formats, output)
     sources = list(shard.share(sources))
     bundle = load_bundle(bundle_folder, inference_device())
-    search = prepare_search(bundle, request)
+    with ThreadPoolExecutor(1) as aside:  # while language model and lexicon are loaded
+        network = aside.submit(bundle.prepare)
+        search = prepare_search(bundle, request)
+    network.result()
     if isinstance(out, Folder):
         sources = out.unfinished(sources, [*request.depends(), *bundle_files(bundle_folder)])
     if not sources:
