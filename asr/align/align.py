@@ -1,5 +1,6 @@
 """When each word and unit of a known transcript is said: forced alignment in seconds."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from asr.decode.alignment import align, unit_spans, unit_times
 from asr.errors import AsrError
 from asr.manifest import Word
 from asr.text.normalise import normaliser
-from asr.text.units import BETWEEN, Units, frames_needed
+from asr.text.units import BETWEEN, BLANK, Units, frames_needed
 
 if TYPE_CHECKING:
     from asr.model.bundle import Bundle
@@ -53,9 +54,53 @@ def align_samples(bundle: "Bundle", samples: np.ndarray, text: str, allow_unknow
     spelling = spell(written, bundle.units, allow_unknown)
     log_posteriors = windowed_log_posteriors(bundle, samples)
     duration = len(samples) / bundle.sample_rate
-    words = align_posteriors(log_posteriors, spelling, bundle.units, bundle.frame_shift, duration)
+    try:
+        spelling = spell(written, bundle.units, allow_unknown,
+                         pronounced(log_posteriors, spelling, bundle.units))
+        words = align_posteriors(log_posteriors, spelling, bundle.units, bundle.frame_shift,
+                                 duration)
+    except ValueError:
+        raise AsrError(f"{duration:.2f} s of audio, {len(log_posteriors)} frames of the model, are "
+                       f"too short for the transcript, which needs "
+                       f"{frames_needed(spelling.labels.tolist())}; do they belong together?"
+                       ) from None
     return Alignment(duration, words, misfits(log_posteriors, words, bundle.units,
                                               bundle.frame_shift, duration))
+
+
+def pronounced(log_posteriors: np.ndarray, spelling: Spelling, units: Units) -> list[int]:
+    """Which way to spell each part fits best into the frames between its neighbours.
+
+    Those are the neighbours' frames in an alignment of the `spelling`, which is of the first ways.
+
+    Raises
+    ------
+    ValueError
+        See `asr.decode.alignment.align`.
+    """
+    if all(len(ways) == 1 for _, _, ways in spelling.parts):
+        return [0] * len(spelling.parts)
+    log_posteriors = _with_wildcard(log_posteriors, units)
+    spans = unit_spans(log_posteriors, spelling.labels, align(log_posteriors, spelling.labels))
+    before = np.append(0, spans.end)
+    behind = np.append(spans.start, len(log_posteriors))
+    return [int(np.argmax([_best_path_score(log_posteriors[before[first]:behind[end]], way)
+                           for way in ways]))
+            for first, end, ways in spelling.parts]
+
+
+def _best_path_score(log_posteriors: np.ndarray, way: Sequence[int]) -> float:
+    labels = np.array(way, np.int32)
+    try:
+        path = align(log_posteriors, labels)
+    except ValueError:
+        return -np.inf
+    return log_posteriors[np.arange(len(path)), np.where(path < 0, BLANK, labels[path])].sum()
+
+
+def _with_wildcard(log_posteriors: np.ndarray, units: Units) -> np.ndarray:
+    """With a column for the unit `len(units)`, which may be any sound."""
+    return np.column_stack([log_posteriors, log_posteriors.max(axis=1) - _WILDCARD_COST])
 
 
 def align_posteriors(log_posteriors: np.ndarray, spelling: Spelling, units: Units,
@@ -73,19 +118,12 @@ def align_posteriors(log_posteriors: np.ndarray, spelling: Spelling, units: Unit
 
     Raises
     ------
-    AsrError
+    ValueError
         There are fewer frames than the transcript needs.
     """
     labels = spelling.labels
-    if len(units) in labels:
-        log_posteriors = np.column_stack([log_posteriors,
-                                          log_posteriors.max(axis=1) - _WILDCARD_COST])
-    try:
-        path = align(log_posteriors, labels)
-    except ValueError:
-        raise AsrError(f"{duration:.2f} s of audio, {len(log_posteriors)} frames of the model, are "
-                       f"too short for the transcript, which needs "
-                       f"{frames_needed(labels.tolist())}; do they belong together?") from None
+    log_posteriors = _with_wildcard(log_posteriors, units)
+    path = align(log_posteriors, labels)
     parts, symbols = np.append(units.parts, 0), [*units.symbols, WILDCARD]
     inside = [[i for i in range(*edges) if parts[labels[i]] != BETWEEN]
               for edges in spelling.edges]

@@ -29,6 +29,9 @@ class Spelling(NamedTuple):
     """First unit of each word among `labels`, and one past its last."""
     labels: np.ndarray
     """Units of the whole transcript, shape = (L,), int32; `len(units)` is the wildcard."""
+    parts: list[tuple[int, int, Sequence[Sequence[int]]]]
+    """First unit of each part that a word has for the model (`twenty-one` has two), one past its
+    last, and all ways to spell it."""
 
 
 def written_words(text: str, normalise: Callable[[str], str]) -> list[Written]:
@@ -63,29 +66,40 @@ def _kept(alone: Sequence[tuple[str, list[str]]], places: np.ndarray, whole: Seq
     yield from (Written(part, part) for part in whole[done:])
 
 
-def spell(words: Sequence[Written], units: Units, allow_unknown: bool) -> Spelling:
-    """The units of a transcript: of each word the first spelling, see `Units.spellings`.
+def spell(words: Sequence[Written], units: Units, allow_unknown: bool,
+          chosen: Sequence[int] | None = None) -> Spelling:
+    """The units of a transcript.
+
+    Parameters
+    ----------
+    allow_unknown : bool
+        Whether words that the units cannot spell are wildcards.
+    chosen : sequence of int
+        Which of the ways to spell each part is taken; the first by default.
 
     Raises
     ------
     AsrError
-        Words that the units cannot spell, unless they are allowed: then each is a wildcard.
+        There are such words, and they are not allowed.
     """
     between = np.flatnonzero(units.parts == BETWEEN).tolist()
-    wildcard = [len(units)]
+    wildcard = [[len(units)]]
     labels: list[int] = []
     edges: list[tuple[int, int]] = []
+    parts: list[tuple[int, int, Sequence[Sequence[int]]]] = []
     unknown: list[str] = []
     for word in words:
-        if labels:
-            labels += between
-        first = len(labels)
+        first = len(parts)
         for part in word.normalised.split():
             spellings = units.spellings(part)
             if not spellings:
                 unknown.append(part)
-            labels += [*(between if len(labels) > first else ()), *(spellings or [wildcard])[0]]
-        edges.append((first, len(labels)))
+            ways = spellings or wildcard
+            labels += between if labels else []
+            start = len(labels)
+            labels += ways[chosen[len(parts)] if chosen else 0]
+            parts.append((start, len(labels), ways))
+        edges.append((parts[first][0], len(labels)))
     if unknown and not allow_unknown:
         unknown = list(dict.fromkeys(unknown))
         some = ", ".join(f"`{word}`" for word in unknown[:_NAMED])
@@ -94,4 +108,4 @@ def spell(words: Sequence[Written], units: Units, allow_unknown: bool) -> Spelli
                else "the model's lexicon does not have")
         raise AsrError(f"{why} {some}{more}; write them as they are "
                        "spoken, or let them stand for any sounds by --allow-unknown")
-    return Spelling(list(words), edges, np.array(labels, np.int32))
+    return Spelling(list(words), edges, np.array(labels, np.int32), parts)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from asr.align.align import pronounced
 from asr.align.transcript import spell, written_words
 from asr.audio import read_audio
 from asr.errors import AsrError
@@ -48,9 +49,11 @@ def inspect_file(bundle_folder: Path, audio: Path, output: Path, layer: int, dir
         labels = greedy_labels(activity.log_posteriors)
     else:
         words = written_words(text, normaliser(bundle.config.normaliser))
-        ids = spell(words, bundle.units, allow_unknown=False).labels
-        if frames_needed(ids.tolist()) > len(activity.log_posteriors):
+        spelling = spell(words, bundle.units, allow_unknown=False)
+        if frames_needed(spelling.labels.tolist()) > len(activity.log_posteriors):
             raise AsrError(f"{audio}: too short for the text")
-        labels = forced_labels(activity.log_posteriors, ids)
+        chosen = pronounced(activity.log_posteriors, spelling, bundle.units)
+        labels = forced_labels(activity.log_posteriors,
+                               spell(words, bundle.units, False, chosen).labels)
     draw(output, activity, labels, bundle, f"layer {layer}, {direction}",
          liveliest(activity.cells, 2) if units is None else units)

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from spiky_bundle import RATE, SHIFT, samples_of
 
-from asr.align.align import align_samples
+from asr.align.align import align_posteriors, align_samples, pronounced
+from asr.align.transcript import Written, spell
 from asr.decode.alignment import AFTER, BEFORE, PAUSE
 from asr.errors import AsrError
+from asr.text.phones import PhoneUnits
 
 
 def times(words):
@@ -105,3 +107,21 @@ def test_long_audio_is_as_if_heard_as_a_whole(bundle):
     assert alignment.misfits == []
     assert max(map(max, bundle.batches)) <= 31 * RATE
     assert max(map(len, bundle.batches)) <= 8
+
+
+def test_each_word_has_the_pronunciation_that_is_heard():
+    units = PhoneUnits([("the", ("DH", "AH")), ("the", ("DH", "IY")), ("the", ("DH",)),
+                        ("end", ("EH", "N", "D")), ("end", ("EH", "N"))])
+    said = ["-", "▁DH", "▁DH", "IY", "-", "▁EH", "N", "-", "▁DH", "-", "-", "▁EH", "N", "D", "D",
+            "▁DH", "AH"]
+    log_posteriors = np.full((len(said), len(units)), np.log(0.1 / (len(units) - 1)), np.float32)
+    for row, unit in zip(log_posteriors, said, strict=True):
+        row[0 if unit == "-" else units.symbols.index(unit)] = np.log(0.9)
+    words = [Written(word, word) for word in ("the", "end", "the", "end", "the")]
+    spelling = spell(words, units, False)
+    chosen = pronounced(log_posteriors, spelling, units)
+    assert chosen == [1, 1, 2, 0, 0]
+    aligned = align_posteriors(log_posteriors, spell(words, units, False, chosen), units, 0.02, 0.3)
+    assert [[unit.text for unit in word.units] for word in aligned] == [
+        ["▁DH", "IY"], ["▁EH", "N"], ["▁DH"], ["▁EH", "N", "D"], ["▁DH", "AH"]]
+    assert min(word.confidence for word in aligned) == pytest.approx(0.9)
