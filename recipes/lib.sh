@@ -77,9 +77,9 @@ features_of() {
         "${@:2}"
 }
 
-# A word 4-gram of 11 MB, of running text (plain, .gz or .xz).
+# A word 4-gram of 11 MB, of running text (plain, .gz or .xz) and transcripts (.jsonl).
 build_lm() {
-    asr lm text "$1" "$exp/lm/sentences.txt.gz"
+    asr lm text "$@" "$exp/lm/sentences.txt.gz"
     asr lm build "$exp/lm/sentences.txt.gz" "$exp/lm/words.lm" --order 4 --words 64000 \
         --cutoffs 0,0,1,2 --prune 1e-7 --quantise
 }

@@ -21,7 +21,8 @@ def text(texts: tuple[Path, ...], output: Path, normaliser: str, roman: bool, ch
          ) -> None:
     """Make running text into sentences as they are spoken, one a line.
 
-    TEXTS hold a paragraph a line, plain or packed (.gz, .xz); so does OUTPUT by its name.
+    TEXTS hold a paragraph a line, plain or packed (.gz, .xz), or are manifests (.jsonl), whose
+    transcripts are taken; OUTPUT is packed if its name says so.
     Abbreviations and numbers are spelt out before the normaliser sees them.
     """
     from asr.lm.build import write_sentences
@@ -46,7 +47,8 @@ def text(texts: tuple[Path, ...], output: Path, normaliser: str, roman: bool, ch
 @click.option("--quantise", is_flag=True, help="8 bits for a probability; OUTPUT is a .lm.")
 def build(texts: tuple[Path, ...], output: Path, order: int, words: int | None,
           vocabulary: Path | None, cutoffs: str, threshold: float, quantise: bool) -> None:
-    """Estimate an n-gram model (modified Kneser-Ney) from sentences, one a line.
+    """Estimate an n-gram model (modified Kneser-Ney) from sentences: the lines of texts, plain or
+    packed (.gz, .xz), and the transcripts of manifests (.jsonl).
 
     OUTPUT is an ARPA file (.arpa, or packed .arpa.gz or .arpa.xz) or binary (.lm). An <unk> in
     TEXTS is an unknown word; <s> and </s> are refused, since every line is a sentence.
@@ -86,13 +88,14 @@ def convert(model: Path, output: Path, quantise: bool) -> None:
               "there is none.")
 def train(arguments: tuple[str, ...], development: Path, normaliser: str, config: Path | None,
           resume: bool) -> None:
-    """Train an LSTM language model on sentences, one a line, plain or packed (.gz, .xz).
+    """Train an LSTM language model on sentences: the lines of texts, plain or packed (.gz, .xz),
+    and the transcripts of manifests (.jsonl).
 
     OUTPUT is a .safetensors file: the weights that were best on --dev. Settings come from --config
     and KEY=VALUE, e.g. `vocabulary.kind=words vocabulary.size=20000 epochs=5`.
     """
     from asr.config import load_config
-    from asr.lm.build import read_transcripts
+    from asr.lm.build import read_sentences
     from asr.lm.lstm_train import LstmTrainConfig, train_lstm
     from asr.text.normalise import normaliser as named
 
@@ -101,8 +104,8 @@ def train(arguments: tuple[str, ...], development: Path, normaliser: str, config
     if not place:
         raise click.UsageError("give TEXTS, then OUTPUT, whose name must end in .safetensors")
     settings = load_config(LstmTrainConfig, config, arguments[place + 1:])
-    train_lstm(paths[:place], paths[place], read_transcripts([development], named(normaliser)),
-               settings, resume)
+    sentences = map(named(normaliser), read_sentences([development]))
+    train_lstm(paths[:place], paths[place], list(sentences), settings, resume)
 
 
 @lm.command()
@@ -134,7 +137,7 @@ def perplexity(model: Path, texts: tuple[Path, ...], normaliser: str) -> None:
     characters has what can be spelt of an unknown word in place of <unk>.
     """
     from asr.lm.binary import load_lm
-    from asr.lm.build import LanguageModel, read_transcripts
+    from asr.lm.build import LanguageModel, read_sentences
     from asr.lm.build import perplexity as measure
     from asr.text.normalise import normaliser as named
 
@@ -145,7 +148,7 @@ def perplexity(model: Path, texts: tuple[Path, ...], normaliser: str) -> None:
         loaded = LstmModel.load(model)
     else:
         loaded = load_lm(model)
-    result, unknown = measure(loaded, read_transcripts(texts, named(normaliser)))
+    result, unknown = measure(loaded, map(named(normaliser), read_sentences(texts)))
     click.echo(f"{result.sentences} sentences, {result.words} words")
     click.echo(f"unknown words  {result.unknown} ({100 * result.unknown / result.words:.2f} %)")
     click.echo(f"perplexity     {result.perplexity:.1f} without unknown words, "

@@ -8,7 +8,7 @@ from asr.files import atomic_write
 from asr.lexicon.dictionary import Pronunciation
 from asr.lexicon.pronouncer import Pronouncer
 from asr.lm.binary import load_lm
-from asr.lm.build import read_transcripts
+from asr.lm.build import read_sentences
 from asr.lm.ngram import SPECIAL
 from asr.progress import log
 
@@ -54,4 +54,5 @@ def make_lexicon(sources: Sequence[Path], output: Path, normalise: Callable[[str
 def _words(path: Path, normalise: Callable[[str], str]) -> set[str]:
     if path.name.endswith(_MODELS):
         return set(load_lm(path).words[len(SPECIAL):])
-    return {word for sentence in read_transcripts([path], normalise) for word in sentence.split()}
+    return {word for sentence in read_sentences([path])
+            for word in normalise(sentence).split()}

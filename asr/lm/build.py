@@ -26,32 +26,22 @@ _MARKED = ("<s> and </s> mark where sentences begin and end, which a line does a
 
 
 def read_sentences(paths: Iterable[Path]) -> Iterator[str]:
-    """The lines of UTF-8 text files, plain or packed by gzip or xz.
+    """The transcripts of manifests (.jsonl), and the lines of UTF-8 texts, plain, gzip or xz.
 
     Raises
     ------
     AsrError
-        A file is missing, damaged, or not UTF-8.
+        A file is missing, damaged, or not UTF-8; or see `asr.manifest.read_records`.
     """
     for path in paths:
+        if path.suffix == ".jsonl":
+            yield from (record.text for record in read_records(path, Utterance))
+            continue
         with open_packed(path) as file:
             try:
                 yield from io.TextIOWrapper(file, encoding="utf-8-sig")
             except UnicodeDecodeError as error:
                 raise AsrError(f"{path}: not UTF-8 text ({error.reason})") from None
-
-
-def read_transcripts(paths: Iterable[Path], normalise: Callable[[str], str]) -> list[str]:
-    """The normalised lines of text files, and transcripts of manifests (.jsonl).
-
-    Raises
-    ------
-    AsrError
-        See `read_sentences` and `asr.manifest.read_records`.
-    """
-    return [normalise(sentence) for path in paths for sentence in (
-        (record.text for record in read_records(path, Utterance)) if path.suffix == ".jsonl"
-        else read_sentences([path]))]
 
 
 def write_sentences(paths: Sequence[Path], output: Path, normalise: Callable[[str], str],

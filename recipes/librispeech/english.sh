@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # The English model that comes with the package: all free speech at hand, 20 hours of read books,
 # everyday microphones, accented and older readers, in noise and rooms; phones as units, their
-# pronunciations from Carnegie Mellon's dictionary, a word 4-gram of old novels.
+# pronunciations from Carnegie Mellon's dictionary, a word 4-gram of old novels and of
+# the transcripts.
 #
 #     recipes/librispeech/english.sh --data DIR [--stage NAME|N] [--stop-stage NAME|N] [--exp DIR]
 #                                    [key=value ...]
@@ -46,7 +47,8 @@ stage_prepare() {
 
 stage_lm() {
     [ -n "$data" ] || die "--data DIR is missing: the folder that holds text/novels.txt.xz"
-    build_lm "$data/text/novels.txt.xz"
+    need prepare "$exp/data/train.jsonl"
+    build_lm "$data/text/novels.txt.xz" "$exp/data/train.jsonl"
 }
 
 stage_lexicon() {

@@ -4,8 +4,10 @@ import pytest
 
 from asr.errors import AsrError
 from asr.lm.arpa import read_arpa, write_arpa
+from asr.lm.binary import lm_bytes
 from asr.lm.build import build, perplexity, write_sentences
 from asr.lm.ngram import SPECIAL
+from asr.manifest import Utterance, write_records
 from asr.text.normalise import librispeech
 
 BIGRAMS = """\\data\\
@@ -121,6 +123,19 @@ def test_text_is_not_written_over_itself(tmp_path):
             write_sentences([write(tmp_path, "Other.\n", "other"), path], output, librispeech,
                             False, False)
     assert path.read_text() == "Mr. Smith came.\n"
+
+
+def test_transcripts_of_a_manifest_are_sentences(tmp_path):
+    manifest = tmp_path / "speech.jsonl"
+    write_records(manifest, [
+        Utterance(id=str(i), audio="x.wav", text=text, speaker="s", duration=1.0,
+                  sample_rate=8000)
+        for i, text in enumerate(["a b", "", "b a b"])])
+    text = write(tmp_path, "b b\n")
+    lines = write(tmp_path, "a b\n\nb a b\nb b\n", "lines")
+    assert lm_bytes(built([manifest, text])) == lm_bytes(built([lines]))
+    write_sentences([manifest], tmp_path / "out", librispeech, False, False)
+    assert (tmp_path / "out").read_text() == "a b\nb a b\n"
 
 
 def test_text_for_a_model_of_characters(tmp_path):
