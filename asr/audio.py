@@ -16,6 +16,22 @@ SUFFIXES = (".flac", ".wav", ".mp3", ".opus", ".ogg", ".oga", ".sph", ".aif", ".
             ".caf", ".w64", ".raw")
 RAW_SAMPLE_RATE = 16_000  # headerless .raw files (AN4's): 16-bit, 16 kHz, mono
 _BLOCK = 1 << 18  # values read at once: memory follows the data, not what the header claims
+_RATES = (1_000, 1_000_000)  # Hz; outside of it a few samples would become hours, or hours none
+_UNKNOWN = (1 << 63) - 1  # libsndfile's number of samples of a FLAC file whose header says none
+
+
+class _Counted(soundfile.SoundFile):
+    """A file that does not say how long it is, since its writer could not go back to do so."""
+
+    samples = 0
+
+    @property
+    def frames(self) -> int:
+        return self.samples
+
+    def seekable(self) -> bool:
+        """False: after each block soundfile would go to where it ends, which fails at the last."""
+        return False
 
 
 @dataclass(frozen=True)
@@ -111,20 +127,36 @@ def audio_blocks(source: Path | BinaryIO, sample_rate: int, start: float = 0.0,
 
 
 def _open(source: Path | BinaryIO) -> soundfile.SoundFile:
-    return _open_path(source) if isinstance(source, Path) else _open_stream(source)
+    def opened(kind: type[soundfile.SoundFile]) -> soundfile.SoundFile:
+        return (_open_path(source, kind) if isinstance(source, Path)
+                else _open_stream(source, kind))
+
+    name = source if isinstance(source, Path) else "stdin"
+    file = opened(soundfile.SoundFile)
+    if not _RATES[0] <= file.samplerate <= _RATES[1]:
+        file.close()
+        raise AsrError(f"{name}: {file.samplerate} samples a second; speech has {_RATES[0]:,} to "
+                       f"{_RATES[1]:,}")
+    if file.frames == _UNKNOWN:
+        file.close()
+        with opened(_Counted) as counted:
+            samples = sum(map(len, _blocks(counted, name, 0, _UNKNOWN)))
+        file = opened(_Counted)
+        file.samples = samples
+    return file
 
 
-def _open_stream(file: BinaryIO) -> soundfile.SoundFile:
+def _open_stream(file: BinaryIO, kind: type[soundfile.SoundFile]) -> soundfile.SoundFile:
     if not file.seek(0, os.SEEK_END):
         raise AsrError("stdin: nothing came")
     file.seek(0)
     try:
-        return soundfile.SoundFile(file)
+        return kind(file)
     except soundfile.LibsndfileError as error:
         raise AsrError(f"stdin: not readable as audio ({error.error_string.rstrip('.')})") from None
 
 
-def _open_path(path: Path) -> soundfile.SoundFile:
+def _open_path(path: Path, kind: type[soundfile.SoundFile]) -> soundfile.SoundFile:
     try:
         empty = path.stat().st_size == 0
     except FileNotFoundError:
@@ -137,10 +169,10 @@ def _open_path(path: Path) -> soundfile.SoundFile:
         raise AsrError(f"{path}: the file is empty")
     name = os.fsencode(path)  # soundfile refuses names that are not UTF-8 unless they are bytes
     try:
-        if path.suffix == ".raw":
-            return soundfile.SoundFile(name, samplerate=RAW_SAMPLE_RATE, channels=1, format="RAW",
-                                       subtype="PCM_16", endian=_byte_order(path))
-        return soundfile.SoundFile(name)
+        if path.suffix.lower() == ".raw":
+            return kind(name, samplerate=RAW_SAMPLE_RATE, channels=1, format="RAW",
+                        subtype="PCM_16", endian=_byte_order(path))
+        return kind(name)
     except (soundfile.LibsndfileError, OSError) as error:
         reason = getattr(error, "error_string", None) or str(error)
         raise AsrError(f"{path}: not readable as audio ({reason.rstrip('.')})") from None

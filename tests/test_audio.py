@@ -236,3 +236,47 @@ def test_an_open_file_that_is_no_audio():
         list(audio_blocks(io.BytesIO(b"HELLO WORLD" * 100), RATE))
     with pytest.raises(AsrError, match="stdin: nothing came"):
         list(audio_blocks(io.BytesIO(), RATE))
+
+
+def without_length(path: Path) -> Path:
+    """A FLAC file as encoders write it to a pipe: they cannot go back to say how long it is."""
+    data = bytearray(path.read_bytes())
+    data[21] &= 0xf0  # the number of samples: 36 bits of STREAMINFO, from the half of byte 21 on
+    data[22:26] = bytes(4)
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize("seconds", [0.5, 20.0])
+def test_flac_that_does_not_say_how_long_it_is(tmp_path, seconds):
+    path = tmp_path / "a.flac"
+    soundfile.write(path, tone(seconds=seconds), RATE)
+    whole, part = read_audio(path, 8_000), read_audio(path, RATE, 0.1, 0.3)
+    without_length(path)
+    assert audio_info(path).frames == round(seconds * RATE)
+    np.testing.assert_array_equal(read_audio(path, 8_000), whole)
+    np.testing.assert_array_equal(read_audio(path, RATE, 0.1, 0.3), part)
+    with path.open("rb") as file:
+        np.testing.assert_array_equal(np.concatenate(list(audio_blocks(file, 8_000))), whole)
+
+
+def test_flac_that_neither_says_how_long_it_is_nor_is_whole(tmp_path):
+    path = tmp_path / "a.flac"
+    soundfile.write(path, np.random.default_rng(0).uniform(-1, 1, 4 * RATE), RATE)
+    without_length(path).write_bytes(path.read_bytes()[:-20_000])
+    with pytest.raises(AsrError, match="cut off"):
+        read_audio(path, RATE)
+
+
+@pytest.mark.parametrize("rate", [1, 2_147_483_647])
+def test_rates_that_no_speech_has(tmp_path, rate):
+    """At 1 Hz a file of 1 kB would be 16 million samples of ours."""
+    path = tmp_path / "a.wav"
+    soundfile.write(path, np.zeros(500), rate)
+    with pytest.raises(AsrError, match=f"a.wav: {rate} samples a second"):
+        read_audio(path, RATE)
+
+
+def test_raw_in_capitals(tmp_path):
+    (tmp_path / "A.RAW").write_bytes((1000 * tone()).astype("<i2").tobytes())
+    assert len(read_audio(tmp_path / "A.RAW", RATE)) == RATE
