@@ -125,7 +125,7 @@ def main() -> None:
         del networks["speechbrain"]
         print(f"without SpeechBrain ({error})")
     parameters = sum(p.numel() for p in reversed_network.parameters())
-    flops = 6 * sum(part.multiply_adds for part in parts(reversed_network, FEATURES)) \
+    flops = 6 * sum(part.multiply_adds for part in parts(config, FEATURES, SYMBOLS)) \
         * int(outputs.max()) * options.utterances
     print(f"{options.layers} × {options.units} BiLSTM, {parameters / 1e6:.2f} M parameters, "
           f"{options.utterances} × {options.frames} frames, {torch.get_num_threads()} threads, "

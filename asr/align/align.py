@@ -55,10 +55,8 @@ def align_samples(bundle: "Bundle", samples: np.ndarray, text: str, allow_unknow
     log_posteriors = windowed_log_posteriors(bundle, samples)
     duration = len(samples) / bundle.sample_rate
     try:
-        spelling = spell(written, bundle.units, allow_unknown,
-                         pronounced(log_posteriors, spelling, bundle.units))
-        words = align_posteriors(log_posteriors, spelling, bundle.units, bundle.frame_shift,
-                                 duration)
+        words = align_posteriors(log_posteriors, pronounced(log_posteriors, spelling, bundle.units),
+                                 bundle.units, bundle.frame_shift, duration)
     except ValueError:
         raise AsrError(f"{duration:.2f} s of audio, {len(log_posteriors)} frames of the model, are "
                        f"too short for the transcript, which needs "
@@ -68,10 +66,11 @@ def align_samples(bundle: "Bundle", samples: np.ndarray, text: str, allow_unknow
                                               bundle.frame_shift, duration))
 
 
-def pronounced(log_posteriors: np.ndarray, spelling: Spelling, units: Units) -> list[int]:
-    """Which way to spell each part fits best into the frames between its neighbours.
+def pronounced(log_posteriors: np.ndarray, spelling: Spelling, units: Units) -> Spelling:
+    """The same words, each part spelt the way that fits best between its neighbours.
 
-    Those are the neighbours' frames in an alignment of the `spelling`, which is of the first ways.
+    Between their frames in an alignment of the `spelling`, which is of the first ways. It stays
+    where there are too few frames for all that fits singly.
 
     Raises
     ------
@@ -79,14 +78,16 @@ def pronounced(log_posteriors: np.ndarray, spelling: Spelling, units: Units) -> 
         See `asr.decode.alignment.align`.
     """
     if all(len(ways) == 1 for _, _, ways in spelling.parts):
-        return [0] * len(spelling.parts)
+        return spelling
     log_posteriors = _with_wildcard(log_posteriors, units)
     spans = unit_spans(log_posteriors, spelling.labels, align(log_posteriors, spelling.labels))
     before = np.append(0, spans.end)
     behind = np.append(spans.start, len(log_posteriors))
-    return [int(np.argmax([_best_path_score(log_posteriors[before[first]:behind[end]], way)
-                           for way in ways]))
-            for first, end, ways in spelling.parts]
+    chosen = [int(np.argmax([_best_path_score(log_posteriors[before[first]:behind[end]], way)
+                             for way in ways]))
+              for first, end, ways in spelling.parts]
+    heard = spell(spelling.words, units, True, chosen)
+    return heard if frames_needed(heard.labels.tolist()) <= len(log_posteriors) else spelling
 
 
 def _best_path_score(log_posteriors: np.ndarray, way: Sequence[int]) -> float:

@@ -52,8 +52,7 @@ def inspect_file(bundle_folder: Path, audio: Path, output: Path, layer: int, dir
         spelling = spell(words, bundle.units, allow_unknown=False)
         if frames_needed(spelling.labels.tolist()) > len(activity.log_posteriors):
             raise AsrError(f"{audio}: too short for the text")
-        chosen = pronounced(activity.log_posteriors, spelling, bundle.units)
-        labels = forced_labels(activity.log_posteriors,
-                               spell(words, bundle.units, False, chosen).labels)
+        heard = pronounced(activity.log_posteriors, spelling, bundle.units)
+        labels = forced_labels(activity.log_posteriors, heard.labels)
     draw(output, activity, labels, bundle, f"layer {layer}, {direction}",
          liveliest(activity.cells, 2) if units is None else units)

@@ -119,9 +119,20 @@ def test_each_word_has_the_pronunciation_that_is_heard():
         row[0 if unit == "-" else units.symbols.index(unit)] = np.log(0.9)
     words = [Written(word, word) for word in ("the", "end", "the", "end", "the")]
     spelling = spell(words, units, False)
-    chosen = pronounced(log_posteriors, spelling, units)
-    assert chosen == [1, 1, 2, 0, 0]
-    aligned = align_posteriors(log_posteriors, spell(words, units, False, chosen), units, 0.02, 0.3)
+    heard = pronounced(log_posteriors, spelling, units)
+    aligned = align_posteriors(log_posteriors, heard, units, 0.02, 0.3)
     assert [[unit.text for unit in word.units] for word in aligned] == [
         ["▁DH", "IY"], ["▁EH", "N"], ["▁DH"], ["▁EH", "N", "D"], ["▁DH", "AH"]]
     assert min(word.confidence for word in aligned) == pytest.approx(0.9)
+
+
+def test_pronunciations_that_fit_singly_but_not_together_are_not_taken():
+    """Both words would have the frame between them."""
+    units = PhoneUnits([("a", ("AH",)), ("a", ("AH", "EY")), ("be", ("B",)), ("be", ("EY", "B"))])
+    log_posteriors = np.full((3, len(units)), -9, np.float32)
+    for row, unit in zip(log_posteriors, ["▁AH", "EY", "B"], strict=True):
+        row[units.symbols.index(unit)] = row[units.symbols.index(unit.replace("E", "▁E"))] = -0.1
+    log_posteriors[2, units.symbols.index("▁B")] = -0.2
+    log_posteriors[1, 0] = -5
+    spelling = spell([Written("a", "a"), Written("be", "be")], units, False)
+    assert pronounced(log_posteriors, spelling, units).labels.tolist() == units.encode("a be")
