@@ -1,8 +1,8 @@
 """Utterances and hypotheses: one JSON object a line, the only truth between stages."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -128,12 +128,3 @@ def write_records(path: Path, records: Iterable[Record]) -> None:
     with atomic_write(path) as file:
         for record in records:
             file.write(record.model_dump_json(exclude_defaults=True) + "\n")
-
-
-def group_by(utterances: Sequence[Utterance], key: str) -> dict[str, list[Utterance]]:
-    """Utterances by a field (`speaker`) or a key of `extra`, groups in sorted order."""
-    groups: dict[str, list[Utterance]] = {}
-    for utterance in utterances:
-        value: Any = utterance.speaker if key == "speaker" else utterance.extra.get(key, "")
-        groups.setdefault(value, []).append(utterance)
-    return dict(sorted(groups.items()))

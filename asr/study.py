@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from asr.errors import AsrError, one_line
 from asr.files import cannot_write
+from asr.randomness import generator
 
 if TYPE_CHECKING:
     import optuna
@@ -19,7 +20,7 @@ def require_optuna() -> None:
         raise AsrError("tuning needs optuna: pip install 'asr[tune]'")
 
 
-def open_study(path: Path, name: str, sampler: "optuna.samplers.BaseSampler | None" = None,
+def open_study(path: Path, name: str,
                pruner: "optuna.pruners.BasePruner | None" = None) -> "optuna.Study":
     """The study of that name in the file at `path`; both are made where they are missing.
 
@@ -41,7 +42,18 @@ def open_study(path: Path, name: str, sampler: "optuna.samplers.BaseSampler | No
             f"sqlite:///{path.resolve()}",
             engine_kwargs={"connect_args": {"timeout": _PATIENCE}})
         return optuna.create_study(storage=storage, study_name=name, load_if_exists=True,
-                                   sampler=sampler, pruner=pruner)
+                                   pruner=pruner)
     except Exception as error:  # whatever SQLAlchemy makes of a file that is no database
         raise AsrError(f"{path}: not a study ({one_line(error)}); delete it or choose "
                        "another folder") from None
+
+
+def parzen_sampler(seed: int, trial: int) -> "optuna.samplers.TPESampler":
+    """A tree-structured Parzen estimator (Bergstra et al. 2011) that draws the trial of a number.
+
+    By name, so that a search that was interrupted draws what it would have drawn.
+    """
+    import optuna
+
+    return optuna.samplers.TPESampler(seed=int(generator(seed, "trial", trial).integers(1 << 31)),
+                                      constant_liar=True)

@@ -13,7 +13,6 @@ from asr.manifest import (
     Hypothesis,
     Utterance,
     Word,
-    group_by,
     read_manifest,
     read_records,
     write_records,
@@ -118,14 +117,3 @@ def test_failed_write_leaves_nothing(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         write_records(tmp_path / "h.jsonl", records())
     assert list(tmp_path.iterdir()) == []
-
-
-def test_group_by():
-    base = Utterance.model_validate_json(LINE % "a")
-    records = [base.model_copy(update={"id": i, "speaker": s, "extra": e}) for i, s, e in (
-        ("1", "y", {"sex": "F"}), ("2", "x", {}), ("3", "y", {"sex": "M"}))]
-    def ids(key):
-        return {value: [u.id for u in group] for value, group in group_by(records, key).items()}
-    assert ids("speaker") == {"x": ["2"], "y": ["1", "3"]}
-    assert list(ids("speaker")) == ["x", "y"]
-    assert ids("sex") == {"": ["2"], "F": ["1"], "M": ["3"]}

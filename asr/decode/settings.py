@@ -50,8 +50,8 @@ def prepare_search(bundle: "Bundle", request: SearchRequest | None = None) -> Se
     Raises
     ------
     AsrError
-        A change is no valid setting, a language model is given for greedy search, an LSTM model
-        without n-grams, or one cannot be read or used with the units.
+        A change is no valid setting, a language model or hotwords are given for greedy search, an
+        LSTM model without n-grams, or one cannot be read or used with the units.
     """
     request = request or SearchRequest({})
     config = parse_config(DecodeConfig, bundle.config.decoding.model_dump() | request.changes,
@@ -61,6 +61,8 @@ def prepare_search(bundle: "Bundle", request: SearchRequest | None = None) -> Se
         if given is not None:
             raise AsrError(f"greedy search cannot use a language model ({given}); take "
                            "--search beam, or leave it out")
+        if request.changes.get("hotwords"):
+            raise AsrError("greedy search has no use for hotwords; take --search beam")
         return Search(config)
     normalise = normaliser(bundle.config.normaliser)
     if config.label_priors and len(config.label_priors) != len(bundle.units):

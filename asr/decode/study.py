@@ -12,7 +12,7 @@ from asr.decode.material import Material
 from asr.decode.settings import LmSearch
 from asr.files import atomic_write, sha256
 from asr.progress import log, track
-from asr.study import open_study
+from asr.study import open_study, parzen_sampler
 
 if TYPE_CHECKING:
     import optuna
@@ -24,9 +24,7 @@ RANGES = {"lm_weight": (0.0, 4.0), "word_bonus": (-2.0, 6.0), "unknown_score": (
 
 def best_weights(folder: Path, files: Sequence[Path], material: Material, words: LmSearch,
                  start: DecodeConfig, trials: int) -> tuple[dict[str, float], int]:
-    """Measure weights until `trials` are done, by a tree-structured Parzen estimator.
-
-    Bergstra et al. 2011. The first trial is of the weights of `start`.
+    """Measure weights until `trials` are done, see `parzen_sampler`; first those of `start`.
 
     Parameters
     ----------
@@ -57,7 +55,8 @@ def best_weights(folder: Path, files: Sequence[Path], material: Material, words:
         return material.measure(words.search(start.model_copy(update=chosen)))[0]
 
     done = sum(trial.values is not None for trial in study.trials)
-    for _ in track(range(done, trials), "trials", max(0, trials - done)):
+    for number in track(range(done, trials), "trials", max(0, trials - done)):
+        study.sampler = parzen_sampler(0, number)
         study.optimize(objective, n_trials=1)
         described = "  ".join(f"{name}={value:.2f}"
                               for name, value in study.trials[-1].params.items())
@@ -71,14 +70,11 @@ def best_weights(folder: Path, files: Sequence[Path], material: Material, words:
 def _open_study(folder: Path, files: Sequence[Path], ids: Sequence[str], start: DecodeConfig
                 ) -> "optuna.Study":
     """The study of these files, utterances and other settings: only such trials compare."""
-    import optuna
-
     # Nor does it matter what is chosen after the weights, or follows from files and utterances.
     other = {*RANGES, "rescore_weight", "label_priors", "calibration"}
     fixed = start.model_dump_json(exclude=other)
     digest = hashlib.sha256("\n".join([*map(sha256, files), fixed, *ids]).encode())
-    return open_study(folder / "study.db", digest.hexdigest()[:16],
-                      optuna.samplers.TPESampler(seed=0))
+    return open_study(folder / "study.db", digest.hexdigest()[:16])
 
 
 def _plot(study: "optuna.Study", path: Path) -> None:

@@ -102,7 +102,7 @@ def write_report(report: Report, folder: Path, bundle: Path | None = None) -> No
     """
     score, shown = report.score, None
     if bundle is not None:
-        from asr.score.pictures import pictures  # loads torch, which scoring does without
+        from asr.score.pictures import pictures  # loads a network, which scoring does without
 
         shown = pictures(report, bundle)
     with atomic_folder(folder.resolve(), FILES) as new:

@@ -17,7 +17,7 @@ from optuna.trial import FrozenTrial, TrialState
 from asr.errors import AsrError
 from asr.files import cannot_write
 from asr.progress import log
-from asr.randomness import generator
+from asr.study import parzen_sampler
 from asr.train.checkpoint import load_checkpoint
 from asr.tune.space import Parameters, Space
 
@@ -125,10 +125,8 @@ class TrialQueue:
             point = next((point for point in self.points if point not in known), None)
             if point is not None:
                 self.study.enqueue_trial(point)
-        # By name, so that a search that was interrupted draws what it would have drawn.
-        name = (self.space.base.seed, "trial", len(self.study.get_trials(deepcopy=False)))
-        self.study.sampler = optuna.samplers.TPESampler(
-            seed=int(generator(*name).integers(1 << 31)), constant_liar=True)
+        number = len(self.study.get_trials(deepcopy=False))
+        self.study.sampler = parzen_sampler(self.space.base.seed, number)
         trial = self.study.ask(self.space.distributions)
         folder = self._folder(trial.number)
         return Claim(trial, folder, lock(folder), frozenset())

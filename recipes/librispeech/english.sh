@@ -7,7 +7,8 @@
 #     recipes/librispeech/english.sh --data DIR [--stage NAME|N] [--stop-stage NAME|N] [--exp DIR]
 #                                    [key=value ...]
 #
-# DIR holds LibriSpeech/ (train-clean-5, train-clean-100-part, dev-other-part, dev-clean),
+# DIR holds LibriSpeech/ (train-clean-5, train-clean-100-part, dev-other-part, dev-clean,
+# dev-clean-2 or its list of utterances),
 # commonvoice/, speechocean762/, kathleen/ and ljspeech/ (LJSpeech's layout), an4/, noise/ and
 # text/novels.txt.xz. Stages: prepare lm lexicon features train tune decode score export. A tenth of
 # speechocean762's speakers, a twentieth of Common Voice's sentences and ten speakers of AN4 are held
@@ -59,9 +60,9 @@ stage_lexicon() {
 stage_features() {
     local set
     [ -n "$data" ] || die "--data DIR is missing: the folder that holds noise/"
-    # YAML that is JSON: any path can be quoted.
-    printf '%s\nnoise: {probability: 0.35, folder: "%s"}\n' \
-        "$(cat "$recipe/conf/augment-english.yaml")" "$(cd "$data/noise" && pwd)" \
+    # YAML's single quotes, in which only they are doubled.
+    printf "%s\nnoise: {probability: 0.35, folder: '%s'}\n" \
+        "$(cat "$recipe/conf/augment-english.yaml")" "$(cd "$data/noise" && pwd | sed "s/'/''/g")" \
         > "$exp/augment.yaml"
     features_of train --augment "$exp/augment.yaml"
     for set in "${development_sets[@]}"; do

@@ -80,6 +80,11 @@ def test_greedy_search_takes_no_model(bundle, tmp_path):
         prepare_search(bundle, SearchRequest({"search": "greedy"}, tmp_path / "own.lm"))
 
 
+def test_greedy_search_takes_no_hotwords(bundle):
+    with pytest.raises(AsrError, match="greedy search has no use for hotwords"):
+        prepare_search(bundle, SearchRequest({"search": "greedy", "hotwords": {"A": 1.0}}))
+
+
 def test_a_second_model_needs_a_first(bundle, tmp_path):
     with pytest.raises(AsrError, match="greedy search cannot use a language model"):
         prepare_search(bundle, SearchRequest({"search": "greedy"}, lstm=tmp_path / "x.safetensors"))

@@ -1,5 +1,6 @@
 """Tuning on utterances that greedy search mishears, and a word list that knows better."""
 
+import shutil
 from types import SimpleNamespace
 
 import numpy as np
@@ -121,6 +122,19 @@ def test_a_study_goes_on_where_it_was(folder, monkeypatch):
     run(folder, lm=None, trials=5)  # with the model that is in the bundle now
     assert load_bundle(folder / "bundle").config.provenance["decoding tuned"]["trials"] == 5
     assert len(calls) == 1 + 2 + len(tune._WIDTHS)
+
+
+def test_an_interrupted_study_tries_what_it_would_have_tried(folder, tmp_path_factory):
+    def tried(study):
+        return [trial.params for trial in optuna.load_study(
+            study_name=None, storage=f"sqlite:///{study}").trials]
+
+    whole = tmp_path_factory.mktemp("whole")
+    shutil.copytree(folder, whole, dirs_exist_ok=True)
+    run(folder, trials=2)
+    run(folder, lm=None, trials=5)
+    run(whole, trials=5)
+    assert tried(folder / "tune" / "study.db") == tried(whole / "tune" / "study.db")
 
 
 def test_other_utterances_are_another_study(folder, monkeypatch):
