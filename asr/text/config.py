@@ -42,7 +42,7 @@ def make_units(config: UnitsConfig, texts: Sequence[str], normalise: Callable[[s
         if config.lexicon is None:
             raise AsrError("phones need a lexicon: units.lexicon=FILE, a word and its phones a "
                            "line")
-        return PhoneUnits.load(config.lexicon, normalise).by_frequency(texts)
+        return PhoneUnits.load(config.lexicon, normalise).learnt_from(texts)
     return CharacterUnits.from_texts(texts)
 
 

@@ -43,7 +43,7 @@ def test_words_to_phones_and_back(path):
 
 
 def test_frequent_words_are_read_first(path, tmp_path):
-    units = PhoneUnits.load(path).by_frequency(["TWO TWO TOO", "A TWO"])
+    units = PhoneUnits.load(path).learnt_from(["TWO TWO TOO", "A TWO"])
     assert units.decode(units.encode("TO")) == "TWO"
     units.save(tmp_path / "saved.txt")
     loaded = PhoneUnits.load(tmp_path / "saved.txt")
@@ -65,3 +65,10 @@ def test_faults(tmp_path, lines, said):
     (tmp_path / "lexicon.txt").write_text(lines)
     with pytest.raises(AsrError, match=said):
         PhoneUnits.load(tmp_path / "lexicon.txt")
+
+
+@pytest.mark.parametrize(("times", "kept"), [(49, 2), (50, 1)])
+def test_words_that_a_network_has_often_learnt_have_one_pronunciation(path, times, kept):
+    learnt = PhoneUnits.load(path).learnt_from(["A TWO"] * times)
+    spellings = [[learnt.symbols[i] for i in ids] for ids in learnt.spellings("A")]
+    assert spellings == [["▁AH"], ["▁EY"]][:kept]
