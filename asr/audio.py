@@ -45,6 +45,22 @@ def audio_info(path: Path) -> AudioInfo:
         return AudioInfo(file.samplerate, file.channels, file.frames)
 
 
+def audio_below(folder: Path) -> list[Path]:
+    """The audio files of a folder and its sub-folders, by their names' ending, in order.
+
+    Raises
+    ------
+    AsrError
+        There is none.
+    """
+    found = sorted(path for path in folder.rglob("*")
+                   if path.suffix.lower() in SUFFIXES and path.is_file()
+                   and not path.name.startswith("."))  # macOS leaves ._name beside name
+    if not found:
+        raise AsrError(f"{folder}: no audio in this folder, that is, no {', '.join(SUFFIXES)} file")
+    return found
+
+
 def read_audio(path: Path, sample_rate: int, start: float = 0.0,
                duration: float | None = None) -> np.ndarray:
     """Decode a file, or a part of it, mix its channels down and resample it.

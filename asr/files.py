@@ -28,6 +28,17 @@ def cannot_write(path: Path, error: OSError) -> AsrError:
                     f"{'free some space or ' if full else ''}choose another place")
 
 
+def file_name(path: str | Path) -> str:
+    """A path as text that can be written: the names of files need not be valid Unicode."""
+    return os.fsencode(path).decode("utf-8", "replace")
+
+
+def same_place(one: Path, other: Path) -> bool:
+    """Whether two paths lead to one file or folder, there already or not."""
+    return one.resolve() == other.resolve() or (one.exists() and other.exists()
+                                                and one.samefile(other))
+
+
 _HOST = re.sub(r"\W", "-", socket.gethostname())
 _LEFT = re.compile(rf"\.(.+)\.{_HOST}\.(\d+)\.(partial|old)")
 
