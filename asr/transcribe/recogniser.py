@@ -44,7 +44,7 @@ class Recogniser:
         samples = self._prepared(audio, sample_rate or self.bundle.sample_rate)
         *segments, end = transcribe_recordings(self.bundle, [[samples]], self.search)
         assert isinstance(end, End)
-        return Transcript("", end.duration, [s for s in segments if isinstance(s, Segment)])
+        return Transcript("", "", end.duration, [s for s in segments if isinstance(s, Segment)])
 
     def _prepared(self, audio: np.ndarray, sample_rate: int) -> np.ndarray:
         """Mono float32 samples at the model's rate."""

@@ -33,6 +33,11 @@ class Source:
     manifest: Path | None = None
     """That names it."""
 
+    @property
+    def bare_name(self) -> str:
+        """Its name without folder and suffix, which the id of an utterance does not have."""
+        return Path(self.name).stem if self.manifest is None else self.name
+
     def blocks(self, sample_rate: int) -> Iterator[np.ndarray]:
         """Its samples, see `asr.audio.audio_blocks`."""
         if self.audio != STDIN:

@@ -40,6 +40,9 @@ class Transcript:
     """What was said in a recording, and when."""
 
     file: str
+    """Path or id."""
+    name: str
+    """The file's name without folder and suffix, or the id."""
     duration: float
     """Seconds."""
     segments: list[Segment]
@@ -68,7 +71,8 @@ def transcribe_file(bundle: "Bundle", path: str | Path, search: Search) -> Trans
     assert isinstance(end, End)
     if end.error:
         raise end.error
-    return Transcript(file_name(path), end.duration,
+    file = file_name(path)
+    return Transcript(file, Path(file).stem, end.duration,
                       [segment for segment in segments if isinstance(segment, Segment)])
 
 
