@@ -104,7 +104,9 @@ def audio_blocks(source: Path | BinaryIO, sample_rate: int, start: float = 0.0,
     with _open(source) as file:
         rate = file.samplerate
         first = round(start * rate)
-        wanted = max(file.frames - first, 0) if duration is None else round(duration * rate)
+        # The end is rounded, not the length: parts that meet leave no sample out, or twice.
+        wanted = (max(file.frames - first, 0) if duration is None
+                  else round((start + duration) * rate) - first)
         if first + wanted > file.frames:
             raise AsrError(f"{name}: ends at {file.frames / rate:.2f} s, before the asked-for "
                            f"{(first + wanted) / rate:.2f} s")
