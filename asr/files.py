@@ -11,7 +11,7 @@ import socket
 import sys
 import tarfile
 import zlib
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from fnmatch import fnmatch
 from functools import cache
@@ -43,8 +43,8 @@ _HOST = re.sub(r"\W", "-", socket.gethostname())
 _LEFT = re.compile(rf"\.(.+)\.{_HOST}\.(\d+)\.(partial|old)")
 
 
-def write_stdout(text: str) -> None:
-    """Print text at once.
+def write_stdout(text: str | Iterable[str]) -> None:
+    """Print text, or pieces of it one after the other, at once.
 
     Raises
     ------
@@ -54,7 +54,8 @@ def write_stdout(text: str) -> None:
         Its reader has left.
     """
     try:
-        print(text, end="", flush=True)
+        sys.stdout.writelines([text] if isinstance(text, str) else text)
+        sys.stdout.flush()
     except BrokenPipeError:
         raise
     except OSError as error:
