@@ -61,6 +61,22 @@ def audio_info(path: Path) -> AudioInfo:
         return AudioInfo(file.samplerate, file.channels, file.frames)
 
 
+def audio_below(folder: Path) -> list[Path]:
+    """The audio files of a folder and its sub-folders, by their names' ending, in order.
+
+    Raises
+    ------
+    AsrError
+        There is none.
+    """
+    found = sorted(path for path in folder.rglob("*")
+                   if path.suffix.lower() in SUFFIXES and path.is_file()
+                   and not path.name.startswith("."))  # macOS leaves ._name beside name
+    if not found:
+        raise AsrError(f"{folder}: no audio in this folder, that is, no {', '.join(SUFFIXES)} file")
+    return found
+
+
 def read_audio(path: Path, sample_rate: int, start: float = 0.0,
                duration: float | None = None) -> np.ndarray:
     """Decode a file, or a part of it, mix its channels down and resample it.
@@ -104,7 +120,9 @@ def audio_blocks(source: Path | BinaryIO, sample_rate: int, start: float = 0.0,
     with _open(source) as file:
         rate = file.samplerate
         first = round(start * rate)
-        wanted = max(file.frames - first, 0) if duration is None else round(duration * rate)
+        # The end is rounded, not the length: parts that meet leave no sample out, or twice.
+        wanted = (max(file.frames - first, 0) if duration is None
+                  else round((start + duration) * rate) - first)
         if first + wanted > file.frames:
             raise AsrError(f"{name}: ends at {file.frames / rate:.2f} s, before the asked-for "
                            f"{(first + wanted) / rate:.2f} s")

@@ -11,7 +11,7 @@ import socket
 import sys
 import tarfile
 import zlib
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from fnmatch import fnmatch
 from functools import cache
@@ -28,12 +28,23 @@ def cannot_write(path: Path, error: OSError) -> AsrError:
                     f"{'free some space or ' if full else ''}choose another place")
 
 
+def file_name(path: str | Path) -> str:
+    """A path as text that can be written: the names of files need not be valid Unicode."""
+    return os.fsencode(path).decode("utf-8", "replace")
+
+
+def same_place(one: Path, other: Path) -> bool:
+    """Whether two paths lead to one file or folder, there already or not."""
+    return one.resolve() == other.resolve() or (one.exists() and other.exists()
+                                                and one.samefile(other))
+
+
 _HOST = re.sub(r"\W", "-", socket.gethostname())
 _LEFT = re.compile(rf"\.(.+)\.{_HOST}\.(\d+)\.(partial|old)")
 
 
-def write_stdout(text: str) -> None:
-    """Print text at once.
+def write_stdout(text: str | Iterable[str]) -> None:
+    """Print text, or pieces of it one after the other, at once.
 
     Raises
     ------
@@ -43,7 +54,8 @@ def write_stdout(text: str) -> None:
         Its reader has left.
     """
     try:
-        print(text, end="", flush=True)
+        sys.stdout.writelines([text] if isinstance(text, str) else text)
+        sys.stdout.flush()
     except BrokenPipeError:
         raise
     except OSError as error:

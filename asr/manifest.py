@@ -7,7 +7,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from asr.errors import AsrError
-from asr.files import atomic_write, read_lines
+from asr.files import atomic_write, file_name, read_lines
 
 
 class Record(BaseModel):
@@ -121,6 +121,21 @@ def read_manifest(path: Path) -> list[Utterance]:
         raise AsrError(f"{path}: no utterances in it")
     return [u if Path(u.audio).is_absolute()
             else u.model_copy(update={"audio": str(path.parent / u.audio)}) for u in utterances]
+
+
+def audio_path(path: Path) -> str:
+    """The absolute path, as the `audio` of an utterance.
+
+    Raises
+    ------
+    AsrError
+        It is not valid Unicode, which JSON cannot hold.
+    """
+    absolute = str(path.absolute())
+    if file_name(absolute) != absolute:
+        raise AsrError(f"{file_name(absolute)}: a name in this path is not UTF-8, as manifests "
+                       "are; rename the file or folder")
+    return absolute
 
 
 def write_records(path: Path, records: Iterable[Record]) -> None:

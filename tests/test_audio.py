@@ -86,6 +86,19 @@ def test_part_equals_slice(tmp_path, suffix):
     np.testing.assert_array_equal(read_audio(path, RATE, 0.0, 2.5), whole)
 
 
+@pytest.mark.parametrize("first", [0, 1.5, 2, 2.5, 3.49, 999.5])
+def test_parts_that_meet_are_the_file(tmp_path, first):
+    """Also where they meet between two samples, of an odd number."""
+    path = tmp_path / "a.wav"
+    wave = np.random.default_rng(0).uniform(-1, 1, 2001).astype(np.float32)
+    soundfile.write(path, wave, RATE, subtype="FLOAT")
+    start = first / RATE
+    parts = [read_audio(path, RATE, start, audio_info(path).duration - start)]
+    if first:
+        parts.insert(0, read_audio(path, RATE, 0, start))
+    np.testing.assert_array_equal(np.concatenate(parts), wave)
+
+
 def test_long_file_in_many_blocks(tmp_path):
     """More samples than are read at once."""
     wave = np.random.default_rng(0).uniform(-1, 1, (1 << 18) + 12_345).astype(np.float32)

@@ -6,16 +6,13 @@ from typing import NamedTuple
 
 from asr.align.align import Alignment
 from asr.manifest import Word
-from asr.transcribe import writers
 from asr.transcribe.textgrid import textgrid as tiers_in_textgrid
-from asr.transcribe.transcribe import Segment, Transcript
+from asr.transcribe.writers import ctm_lines
 
 
 def ctm(name: str, alignment: Alignment) -> str:
-    """A line for each word, see `asr.transcribe.writers.ctm`."""
-    # The file that holds this alone, whose name without suffix is written.
-    return writers.ctm(Transcript(f"{name}.wav", alignment.duration, [
-        Segment(0.0, alignment.duration, "", None, [*alignment.words], [])]))
+    """A line for each word, see `asr.transcribe.writers.ctm_lines`."""
+    return ctm_lines(name, alignment.words)
 
 
 def json_line(name: str, alignment: Alignment) -> str:

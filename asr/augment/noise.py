@@ -13,7 +13,7 @@ import numpy as np
 import scipy.fft
 from pydantic import Field
 
-from asr.audio import SUFFIXES, audio_info
+from asr.audio import audio_below, audio_info
 from asr.augment.part import Clip, DecibelRange, Part, Scene, power
 from asr.errors import AsrError
 from asr.manifest import Utterance
@@ -36,10 +36,8 @@ class NoiseConfig(Part):
     def clips(self, utterances: Sequence[Utterance]) -> Sequence[Clip]:
         if not self.folder.is_dir():
             raise AsrError(f"{self.folder}: no such folder of noise")
-        paths = sorted(p for p in self.folder.rglob("*") if p.suffix.lower() in SUFFIXES)
-        if not paths:
-            raise AsrError(f"{self.folder}: no noise in it, that is, no {', '.join(SUFFIXES)} file")
-        return [Clip(str(path), path, 0.0, audio_info(path).duration) for path in paths]
+        return [Clip(str(path), path, 0.0, audio_info(path).duration)
+                for path in audio_below(self.folder)]
 
     def apply(self, samples: np.ndarray, scene: Scene, random: np.random.Generator) -> np.ndarray:
         drawn = int(random.integers(len(scene.background.clips)))

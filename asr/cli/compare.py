@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from asr.cli.options import score_reports, scoring_options
+from asr.files import write_stdout
 
 
 @click.command()
@@ -25,6 +26,6 @@ def compare(reference: Path, hypotheses: tuple[Path, ...], as_json: bool, **how:
     reports = score_reports(reference, hypotheses, how)
     comparisons = compare_reports(reports)
     if as_json:
-        click.echo(json.dumps(json_comparison(reports, comparisons), ensure_ascii=False))
+        write_stdout(json.dumps(json_comparison(reports, comparisons), ensure_ascii=False) + "\n")
     else:
-        click.echo(text_comparison(reports, comparisons, colour=sys.stdout.isatty()), nl=False)
+        write_stdout(text_comparison(reports, comparisons, colour=sys.stdout.isatty()))

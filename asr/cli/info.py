@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from asr.files import write_stdout
+
 
 @click.command()
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True,
@@ -24,6 +26,6 @@ def info(paths: tuple[Path, ...], curves: Path | None, as_json: bool) -> None:
     if curves is not None:
         plot_trainings(curves, things)
     if as_json:
-        click.echo(json.dumps(json_info(things), indent=1, ensure_ascii=False))
+        write_stdout(json.dumps(json_info(things), indent=1, ensure_ascii=False) + "\n")
     else:
-        click.echo(text_info(things, colour=sys.stdout.isatty()), nl=False)
+        write_stdout(text_info(things, colour=sys.stdout.isatty()))

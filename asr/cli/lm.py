@@ -2,6 +2,8 @@ from pathlib import Path
 
 import click
 
+from asr.files import write_stdout
+
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
 
@@ -122,7 +124,7 @@ def sample(model: Path, sentences: int, seed: int, temperature: float, longest: 
     from asr.lm.lstm import LstmModel
 
     for sentence in LstmModel.load(model).sample(sentences, seed, temperature, longest):
-        click.echo(sentence)
+        write_stdout(f"{sentence}\n")
 
 
 @lm.command()
@@ -149,10 +151,10 @@ def perplexity(model: Path, texts: tuple[Path, ...], normaliser: str) -> None:
     else:
         loaded = load_lm(model)
     result, unknown = measure(loaded, map(named(normaliser), read_sentences(texts)))
-    click.echo(f"{result.sentences} sentences, {result.words} words")
-    click.echo(f"unknown words  {result.unknown} ({100 * result.unknown / result.words:.2f} %)")
-    click.echo(f"perplexity     {result.perplexity:.1f} without unknown words, "
-               f"{result.perplexity_all:.1f} with them as <unk>")
+    write_stdout(f"{result.sentences} sentences, {result.words} words\n"
+                 f"unknown words  {result.unknown} ({100 * result.unknown / result.words:.2f} %)\n"
+                 f"perplexity     {result.perplexity:.1f} without unknown words, "
+                 f"{result.perplexity_all:.1f} with them as <unk>\n")
     if unknown:
         most = ", ".join(f"{word} {count}" for word, count in unknown.most_common(10))
-        click.echo(f"most frequent  {most}")
+        write_stdout(f"most frequent  {most}\n")

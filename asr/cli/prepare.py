@@ -142,13 +142,9 @@ def split(manifest: Path, rest: Path, held_out: Path, key: Literal["speaker", "t
 
     REST and HELD_OUT are written.
     """
-    from asr.manifest import read_manifest
-    from asr.prepare.corpus import write_corpus
-    from asr.prepare.split import split_utterances
+    from asr.prepare.split import split_manifest
 
-    sides = split_utterances(read_manifest(manifest), key, share)
-    for path, utterances in zip((rest, held_out), sides, strict=True):
-        write_corpus(path, utterances)
+    split_manifest(manifest, rest, held_out, key, share)
 
 
 @prepare.command()
@@ -158,13 +154,13 @@ def nonspeech(noise_dir: Path, manifest: Path) -> None:
     """Sound in which nothing is said, for `asr train nonspeech=true`.
 
     NOISE_DIR holds recordings of noise, in sub-folders too; MANIFEST is written, and beside it a
-    folder of its name with synthetic sounds: silence, tones, hum, clicks, coloured noise.
+    folder of its name with synthetic sounds: silence, tones, hum, clicks, coloured noise. It must
+    not be in NOISE_DIR.
     """
     from asr.prepare.corpus import write_corpus
-    from asr.prepare.nonspeech import cut_recordings, synthetic_sounds
+    from asr.prepare.nonspeech import prepare_nonspeech
 
-    recorded = cut_recordings(noise_dir)
-    write_corpus(manifest, recorded + synthetic_sounds(manifest.with_suffix("")))
+    write_corpus(manifest, prepare_nonspeech(noise_dir, manifest))
 
 
 @prepare.command()

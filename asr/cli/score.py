@@ -6,6 +6,7 @@ import click
 
 from asr.cli.options import score_reports, scoring_options
 from asr.errors import AsrError
+from asr.files import write_stdout
 
 
 @click.command()
@@ -39,6 +40,6 @@ def score(reference: Path, hypothesis: Path, by: str, lm: Path | None, output: P
     if output is not None:
         write_report(report, output, model)
     if as_json:
-        sys.stdout.writelines(json_report(report))
+        write_stdout(json_report(report))
     else:
-        click.echo(text_report(report, colour=sys.stdout.isatty()), nl=False)
+        write_stdout(text_report(report, colour=sys.stdout.isatty()))

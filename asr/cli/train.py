@@ -2,6 +2,8 @@ from pathlib import Path
 
 import click
 
+from asr.files import file_name, write_stdout
+
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
@@ -30,6 +32,7 @@ def train(folder: Path, overrides: tuple[str, ...], training: Path, development:
 
     settings = load_config(TrainConfig, config, overrides)
     if dry_run:
-        click.echo(rehearse_training(training, development, settings, initial), nl=False)
+        write_stdout(rehearse_training(training, development, settings, initial))
     else:
-        click.echo(train_model(folder, training, development, settings, resume, initial))
+        bundle = train_model(folder, training, development, settings, resume, initial)
+        write_stdout(f"{file_name(bundle)}\n")

@@ -2,6 +2,8 @@ from pathlib import Path
 
 import click
 
+from asr.files import write_stdout
+
 
 @click.group()
 def tune() -> None:
@@ -62,6 +64,6 @@ def train(folder: Path, overrides: tuple[str, ...], training: Path, development:
     from asr.tune.config import SearchConfig
     from asr.tune.train import tune_training
 
-    click.echo(tune_training(folder, training, development,
-                             load_config(TrainConfig, config, overrides),
-                             load_config(SearchConfig, search), trials), nl=False)
+    write_stdout(tune_training(folder, training, development,
+                               load_config(TrainConfig, config, overrides),
+                               load_config(SearchConfig, search), trials))

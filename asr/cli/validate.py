@@ -2,6 +2,8 @@ from pathlib import Path
 
 import click
 
+from asr.files import file_name, write_stdout
+
 
 @click.command()
 @click.argument("manifest", type=click.Path(path_type=Path, dir_okay=False))
@@ -30,9 +32,10 @@ def validate(ctx: click.Context, manifest: Path, units_file: Path | None, frame_
     units = CharacterUnits.load(units_file) if units_file else None
     faults = validate_manifest(manifest, units, frame_shift, normaliser, not headers_only)
     if as_json:
-        click.echo(dumps([asdict(fault) for fault in faults], indent=2, ensure_ascii=False))
+        write_stdout(dumps([asdict(fault) for fault in faults], indent=2, ensure_ascii=False)
+                     + "\n")
     else:
-        for fault in faults:
-            click.echo(f"{manifest}:{fault.line}: {fault.id or '?'}: {fault.reason}")
+        write_stdout(f"{file_name(manifest)}:{fault.line}: {fault.id or '?'}: {fault.reason}\n"
+                     for fault in faults)
     click.echo(f"{manifest}: {len(faults) or 'no'} fault{'s' * (len(faults) != 1)}", err=True)
     ctx.exit(1 if faults else 0)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from asr.errors import AsrError
-from asr.files import sha256
+from asr.files import same_place, sha256
 from asr.model.bundle import load_bundle, save_bundle
 from asr.model.weights import Precision
 from asr.progress import log
@@ -24,7 +24,7 @@ def export_bundle(folder: Path, output: Path, precision: Precision, card: str = 
     AsrError
         See `asr.model.bundle.load_bundle`; or the output is the bundle itself.
     """
-    if output.exists() and output.samefile(folder):
+    if same_place(output, folder):
         raise AsrError(f"{output}: the output is the bundle itself; name another folder")
     bundle = load_bundle(folder)
     origin = {"weights of": sha256(folder / "model.safetensors")}

@@ -5,6 +5,7 @@ from typing import Any
 
 from asr.features.store import FILES as STORE_FILES
 from asr.features.store import Store
+from asr.files import file_name
 from asr.info.read import Thing, runs_of
 from asr.model.bundle import FILES as BUNDLE_FILES
 from asr.model.bundle import Bundle
@@ -20,11 +21,11 @@ def json_info(things: dict[Path, Thing]) -> dict[str, Any]:
     items = []
     for path, thing in things.items():
         if isinstance(thing, Bundle):
-            items.append({"kind": "bundle", "path": str(path)} | bundle_values(path, thing))
+            items.append({"kind": "bundle", "path": file_name(path)} | bundle_values(path, thing))
         elif isinstance(thing, Store):
-            items.append({"kind": "store", "path": str(path)} | store_values(thing))
+            items.append({"kind": "store", "path": file_name(path)} | store_values(thing))
         else:
-            items.append({"kind": "training", "path": str(path), "name": names[path]}
+            items.append({"kind": "training", "path": file_name(path), "name": names[path]}
                          | _run_values(thing))
     return {"schema": "asr.info", "version": VERSION, "items": items}
 

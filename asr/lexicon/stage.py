@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from asr.errors import AsrError
-from asr.files import atomic_write
+from asr.files import atomic_write, same_place
 from asr.lexicon.dictionary import Pronunciation
 from asr.lexicon.pronouncer import Pronouncer
 from asr.lm.binary import load_lm
@@ -13,6 +13,7 @@ from asr.lm.ngram import SPECIAL
 from asr.progress import log
 
 _MODELS = (".lm", ".arpa", ".arpa.gz", ".arpa.xz")
+_NO_LEXICON = (".lm", ".arpa", ".jsonl", ".gz", ".xz")
 
 
 def make_lexicon(sources: Sequence[Path], output: Path, normalise: Callable[[str], str],
@@ -31,8 +32,12 @@ def make_lexicon(sources: Sequence[Path], output: Path, normalise: Callable[[str
     Raises
     ------
     AsrError
-        A source cannot be read, or no word has a pronunciation.
+        A source cannot be read, no word has a pronunciation, or `output` is a source, or named
+        like one where the output may have been forgotten.
     """
+    if output.name.endswith(_NO_LEXICON) or any(same_place(path, output) for path in sources):
+        raise AsrError(f"{output}: the output is a source, or named like one; name a text file "
+                       "for the lexicon last")
     words = sorted(set().union(*(_words(path, normalise) for path in sources)))
     lexicon = {word: dictionary[word] for word in words if word in dictionary}
     missing = [word for word in words if word not in lexicon]

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from asr.console import printable
+from asr.files import write_stdout
 from asr.listen.text_stream import Final, Partial
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ def final_line(final: Final) -> str:
 def show_plainly(event: Partial | Final) -> None:
     """Print a final text."""
     if isinstance(event, Final):
-        print(final_line(event), flush=True)
+        write_stdout(f"{final_line(event)}\n")
 
 
 @contextmanager

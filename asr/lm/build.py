@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from asr.errors import AsrError
-from asr.files import atomic_write_packed, open_packed, read_lines
+from asr.files import atomic_write_packed, open_packed, read_lines, same_place
 from asr.lm.arpa import CAPITAL_UNKNOWN
 from asr.lm.kneser_ney import count_ngrams, estimate
 from asr.lm.ngram import END, SPECIAL, START, UNKNOWN, NgramModel
@@ -60,7 +60,7 @@ def write_sentences(paths: Sequence[Path], output: Path, normalise: Callable[[st
     AsrError
         As for `read_sentences`; or `output` is one of the texts.
     """
-    if output.exists() and any(path.exists() and path.samefile(output) for path in paths):
+    if any(same_place(path, output) for path in paths):
         raise AsrError(f"{output}: the output is one of the texts; name another file")
     with atomic_write_packed(output) as file:
         for paragraph in track(read_sentences(paths), "paragraphs"):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from asr.audio import SUFFIXES, AudioInfo, audio_info
 from asr.errors import AsrError
-from asr.manifest import Utterance, write_records
+from asr.manifest import Utterance, audio_path, write_records
 from asr.parallel import cores, ordered_map
 from asr.progress import log, track
 from asr.text.normalise import normaliser as find_normaliser
@@ -101,7 +101,7 @@ def find_audio(path: Path) -> Path:
 def _headers(paths: Iterable[Path]) -> dict[Path, tuple[Path, AudioInfo] | AsrError]:
     def header(path: Path) -> tuple[Path, AudioInfo] | AsrError:
         try:
-            found = find_audio(path).absolute()
+            found = find_audio(path)
             return found, audio_info(found)
         except AsrError as error:
             return error
@@ -122,7 +122,7 @@ def _utterance(entry: Entry, header: tuple[Path, AudioInfo] | AsrError,
         raise AsrError(f"{path}: nothing in it after {entry.start:g} s")
     if entry.duration is not None and entry.duration > rest + MAX_OVERSHOOT:
         raise AsrError(f"{path}: ends {entry.duration - rest:.2f} s before the utterance does")
-    return Utterance(id=entry.id, audio=str(path), text=normalise(entry.text),
+    return Utterance(id=entry.id, audio=audio_path(path), text=normalise(entry.text),
                      speaker=entry.speaker, start=entry.start,
                      duration=rest if entry.duration is None else min(entry.duration, rest),
                      sample_rate=info.sample_rate, extra=entry.extra)

@@ -6,17 +6,42 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from asr.audio import SUFFIXES, audio_info
+from asr.audio import audio_below, audio_info
 from asr.augment.noise import Colour, coloured_noise
 from asr.errors import AsrError
 from asr.files import atomic_folder
-from asr.manifest import Utterance
+from asr.manifest import Utterance, audio_path
 from asr.progress import track
 from asr.randomness import generator
 
 _SECONDS = (2.0, 10.0)  # of a stretch
 _RATE = 16_000
 _EACH = 8  # synthetic sounds of a kind
+
+
+def prepare_nonspeech(noise_dir: Path, manifest: Path) -> list[Utterance]:
+    """Utterances of recorded noise and of synthetic sounds, for a manifest.
+
+    Parameters
+    ----------
+    noise_dir : Path
+        Holds recordings, in sub-folders too.
+    manifest : Path
+        Where the utterances will be listed. The synthetic sounds are written to the folder of its
+        name without suffix, which is replaced as a whole.
+
+    Raises
+    ------
+    AsrError
+        That folder and `noise_dir` are one, or one lies in the other; or as `cut_recordings`.
+    """
+    sounds = manifest.with_suffix("")
+    here, there = sounds.resolve(), noise_dir.resolve()
+    if here.is_relative_to(there) or there.is_relative_to(here):
+        raise AsrError(f"{sounds}, where the synthetic sounds for {manifest} would go, and the "
+                       f"recordings in {noise_dir} are in each other's way; name a manifest "
+                       "elsewhere")
+    return cut_recordings(noise_dir) + synthetic_sounds(sounds)
 
 
 def cut_recordings(folder: Path) -> list[Utterance]:
@@ -27,23 +52,27 @@ def cut_recordings(folder: Path) -> list[Utterance]:
     Raises
     ------
     AsrError
-        There is no recording, or one cannot be read.
+        There is no recording of at least 2 s, one cannot be read or be named in a manifest, or
+        two would have the same ids.
     """
-    paths = sorted(p.absolute() for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES)
-    if not paths:
-        raise AsrError(f"{folder}: no recording in it, that is, no {', '.join(SUFFIXES)} file")
     utterances = []
-    for path in paths:
-        info = audio_info(path)
-        name = path.relative_to(folder.absolute()).with_suffix("").as_posix().replace("/", "-")
+    named: dict[str, Path] = {}
+    for path in audio_below(folder):
+        audio, info = audio_path(path), audio_info(path)
+        name = path.relative_to(folder).with_suffix("").as_posix().replace("/", "-")
+        if name in named:
+            raise AsrError(f"{named[name]} and {path} would both be called {name}; rename one")
+        named[name] = path
         start, number = 0.0, 0
         while start + _SECONDS[0] <= info.duration:
             drawn = generator("nonspeech", name, number).uniform(*_SECONDS)
             duration = min(drawn, info.duration - start)
             utterances.append(Utterance(
-                id=f"nonspeech-{name}-{number:04d}", audio=str(path), text="", speaker=name,
+                id=f"nonspeech-{name}-{number:04d}", audio=audio, text="", speaker=name,
                 start=start, duration=duration, sample_rate=info.sample_rate))
             start, number = start + duration / 2, number + 1
+    if not utterances:
+        raise AsrError(f"{folder}: no recording in it lasts {_SECONDS[0]:g} s")
     return utterances
 
 
@@ -65,7 +94,7 @@ def synthetic_sounds(folder: Path) -> list[Utterance]:
                 name = f"{kind}-{number}"
                 soundfile.write(partial / f"{name}.flac", samples, _RATE, "PCM_16")
                 utterances.append(Utterance(
-                    id=f"nonspeech-{name}", audio=str(folder.absolute() / f"{name}.flac"), text="",
+                    id=f"nonspeech-{name}", audio=audio_path(folder / f"{name}.flac"), text="",
                     speaker=f"synthetic-{kind}", duration=length / _RATE, sample_rate=_RATE))
     return utterances
 

@@ -3,12 +3,34 @@
 import hashlib
 import math
 from collections.abc import Sequence
+from itertools import combinations
+from pathlib import Path
 from typing import Literal
 
 from asr.errors import AsrError
-from asr.manifest import Utterance
+from asr.files import same_place
+from asr.manifest import Utterance, audio_path, read_manifest
+from asr.prepare.corpus import write_corpus
 
 Key = Literal["speaker", "text"]
+
+
+def split_manifest(manifest: Path, rest: Path, held_out: Path, key: Key, share: float) -> None:
+    """Write two manifests that part a third, see `split_utterances`.
+
+    Raises
+    ------
+    AsrError
+        Two of the paths are one, the manifest cannot be read, or nothing would be left on one
+        side.
+    """
+    for one, other in combinations((manifest, rest, held_out), 2):
+        if same_place(one, other):
+            raise AsrError(f"{one} and {other} are one file; name three different ones")
+    utterances = [u.model_copy(update={"audio": audio_path(Path(u.audio))})
+                  for u in read_manifest(manifest)]
+    for path, side in zip((rest, held_out), split_utterances(utterances, key, share), strict=True):
+        write_corpus(path, side)
 
 
 def split_utterances(utterances: Sequence[Utterance], key: Key, share: float

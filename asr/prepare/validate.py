@@ -135,7 +135,7 @@ def _audio_faults(utterance: Utterance, audio: Path, shared: bool, decode: bool)
     if rate != utterance.sample_rate:
         yield "sample-rate", f"{utterance.sample_rate} Hz here, but {rate} Hz in {audio}"
     end = utterance.start + utterance.duration
-    too_long = round(utterance.start * rate) + round(utterance.duration * rate) > info.frames
+    too_long = round(end * rate) > info.frames
     if too_long:
         yield "duration", f"ends at {end:.3f} s here, but {audio} at {info.duration:.3f} s"
     elif not shared and utterance.start == 0 and end < info.duration - _TOLERANCE:

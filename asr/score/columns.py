@@ -146,7 +146,7 @@ class _Rows:
             raise self._wrong(line, "words", words, "a list of objects")
         values = [word.get("confidence") for word in words]
         return () if None in values else tuple(
-            [self._number(line, "words.confidence", value) for value in values])
+            [self._probability(line, "words.confidence", value) for value in values])
 
     def _name(self, line: int, field: str, value: Any) -> str:
         if isinstance(value, str):
@@ -164,6 +164,12 @@ class _Rows:
         if seconds < 0:
             raise self._wrong(line, field, value, "a number of seconds")
         return seconds
+
+    def _probability(self, line: int, field: str, value: Any) -> float:
+        number = self._number(line, field, value)
+        if not 0 <= number <= 1:
+            raise self._wrong(line, field, value, "between 0 and 1")
+        return number
 
     def _number(self, line: int, field: str, value: Any) -> float:
         try:

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from asr.console import printable, text_console, without_trailing_spaces
 from asr.errors import AsrError
+from asr.files import file_name
 from asr.score.align import Score
 from asr.score.origin import interval_text
 from asr.score.report import Report
@@ -68,8 +69,8 @@ def compare(reports: Sequence[Report]) -> list[Comparison]:
 
 def system_names(reports: Sequence[Report]) -> list[str]:
     """The hypothesis files' names, or their whole paths where names are equal."""
-    names = [report.hypothesis.stem for report in reports]
-    return names if len(set(names)) == len(names) else [str(r.hypothesis) for r in reports]
+    names = [file_name(report.hypothesis.stem) for report in reports]
+    return names if len(set(names)) == len(names) else [file_name(r.hypothesis) for r in reports]
 
 
 def text_comparison(reports: Sequence[Report], comparisons: Sequence[Comparison],
@@ -135,8 +136,8 @@ def json_comparison(reports: Sequence[Report], comparisons: Sequence[Comparison]
     names = system_names(reports)
     return {
         "schema": "asr.compare", "version": VERSION,
-        "reference": str(reports[0].reference),
-        "systems": [{"name": name, "hypothesis": str(report.hypothesis),
+        "reference": file_name(reports[0].reference),
+        "systems": [{"name": name, "hypothesis": file_name(report.hypothesis),
                      **{kind: {"rate": rate.value, "interval": rate.interval}
                         for kind, rate in report.rates.items()}}
                     for name, report in zip(names, reports, strict=True)],

@@ -89,20 +89,28 @@ def _categories(values: Sequence[str | float | None], present: Sequence[str | fl
     except ValueError:
         numbers = np.zeros(0)
     names_only = all(isinstance(value, str) and value.isdecimal() for value in present)
-    if names_only or len(np.unique(numbers)) <= _FEW or not np.isfinite(numbers).all():
-        labels = ["(none)" if value is None else _name(value) for value in values]
-        return labels, sorted({_name(value) for value in present}, key=_sort_key)
+    different = np.unique(numbers)
+    if names_only or len(different) <= _FEW or not np.isfinite(numbers).all():
+        text = _written(different)
+        name = {value: value if isinstance(value, str) else text[value] for value in present}
+        labels = ["(none)" if value is None else name[value] for value in values]
+        return labels, sorted(set(name.values()), key=_sort_key)
     edges = np.unique(np.quantile(numbers, np.linspace(0, 1, _PARTS + 1)))
-    names = [f"{_name(low)} – {'' if high == edges[-1] else '<'}{_name(high)}"
-             for low, high in pairwise(edges)]
+    text = _written(edges)
+    names = [f"{text[low]} – {'' if high == edges[-1] else '<'}{text[high]}"
+             for low, high in pairwise(edges.tolist())]
     places = np.searchsorted(edges[1:-1], numbers, side="right")
     found = iter(places.tolist())
     labels = ["(none)" if value is None else names[next(found)] for value in values]
     return labels, [name for i, name in enumerate(names) if i in places]
 
 
-def _name(value: str | float) -> str:
-    return value if isinstance(value, str) else f"{value:.4g}"
+def _written(numbers: np.ndarray) -> dict[float, str]:
+    """Different numbers in as many digits as tell them apart, 4 or more."""
+    values = numbers.tolist()
+    texts = next(texts for digits in range(4, 18)
+                 if len(set(texts := [f"{value:.{digits}g}" for value in values])) == len(values))
+    return dict(zip(values, texts, strict=True))
 
 
 def _sort_key(name: str) -> tuple[bool, float, str]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from asr.files import file_name
 from asr.score import statistics
 from asr.score.align import Counts
 from asr.score.confidence import calibration_error
@@ -37,11 +38,11 @@ def _summary(report: Report) -> dict[str, Any]:
     score, changes, analysis = report.score, report.changes, report.analysis
     values: dict[str, Any] = {
         "schema": "asr.score", "version": VERSION,
-        "reference": str(report.reference),
-        "hypothesis": str(report.hypothesis),
+        "reference": file_name(report.reference),
+        "hypothesis": file_name(report.hypothesis),
         "alignment": report.alignment,
         "normaliser": changes.normaliser,
-        "substitutions": None if changes.substitutions is None else str(changes.substitutions),
+        "substitutions": changes.substitutions and file_name(changes.substitutions),
         "changed_texts": changes.changed,
         "changes": [{"before": before, "after": after, "count": count}
                     for before, after, count in changes.examples],

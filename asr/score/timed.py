@@ -96,7 +96,7 @@ def read_ctm(path: Path) -> Side:
     ------
     AsrError
         The file is missing, a recording has two channels, or a line lacks fields, its numbers are
-        none or it holds alternations; file and line are named.
+        none, its confidence is no probability or it holds alternations; file and line are named.
     """
     side: Side = {}
     for (file, channel), words in _parse_ctm(path).items():
@@ -163,6 +163,9 @@ def _parse_ctm(path: Path) -> dict[tuple[str, str], list[_Word]]:
             raise AsrError(f"{path}:{number}: duration is {length}, less than 0")
         confidence = (None if len(fields) == 5 or fields[5] == "NA"
                       else _number(path, number, "confidence", fields[5]))
+        if confidence is not None and not 0 <= confidence <= 1:
+            raise AsrError(f"{path}:{number}: confidence is {fields[5]}, not between 0 and 1; "
+                           "write NA where there is none")
         words.setdefault((intern(file), channel), []).append(
             _Word(intern(text), _number(path, number, "start", start), duration, confidence))
     for members in words.values():

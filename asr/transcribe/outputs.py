@@ -50,10 +50,11 @@ class Folder:
     Raises
     ------
     AsrError
-        Two recordings would be written to one file, or the folder cannot be made.
+        Two recordings would be written to one file, a file is there that no run of ours can have
+        written, or the folder cannot be made.
     """
 
-    def __init__(self, sources: Iterable[Source], formats: Sequence[str], folder: Path) -> None:
+    def __init__(self, sources: Sequence[Source], formats: Sequence[str], folder: Path) -> None:
         self._formats = formats
         self._folder = folder
         seen: dict[Path, Source] = {}
@@ -64,6 +65,12 @@ class Folder:
                                "--output folders, or the folder that holds both")
             seen[source.target] = source
         try:
+            there = next((path for source in sources for _, path in self._files(source)
+                          if path.exists()), None)
+            # In this order: another process writes the state before any transcript.
+            if there and not (folder / STATE).exists():
+                raise AsrError(f"{there} was not written by asr transcribe, which would replace "
+                               "it; choose another --output folder or remove it")
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise cannot_write(folder, error) from error

@@ -30,30 +30,36 @@ class Recogniser:
         ----------
         audio : str, Path, or np.ndarray of shape (samples,) or (samples, channels)
             A file (see `asr.audio.audio_blocks`), or its samples: floats of full scale ±1, or
-            integers of the full scale of their type. Channels are mixed.
+            integers of the full scale of their type (unsigned ones around its middle, as in 8-bit
+            WAV files). Channels are mixed.
         sample_rate : int
             Of samples, in Hz; the model's by default. A file says its own.
 
         Raises
         ------
         AsrError
-            The file cannot be read as audio, or the samples are not finite or of another shape.
+            The file cannot be read as audio, or the samples are not finite or of another shape or
+            type.
         """
         if not isinstance(audio, np.ndarray):
             return transcribe_file(self.bundle, audio, self.search)
         samples = self._prepared(audio, sample_rate or self.bundle.sample_rate)
         *segments, end = transcribe_recordings(self.bundle, [[samples]], self.search)
         assert isinstance(end, End)
-        return Transcript("", end.duration, [s for s in segments if isinstance(s, Segment)])
+        return Transcript("", "", end.duration, [s for s in segments if isinstance(s, Segment)])
 
     def _prepared(self, audio: np.ndarray, sample_rate: int) -> np.ndarray:
         """Mono float32 samples at the model's rate."""
         if audio.ndim not in (1, 2):
             raise AsrError(f"samples of shape {audio.shape}; give (samples,) or (samples, "
                            "channels)")
+        if audio.dtype.kind not in "fiu":
+            raise AsrError(f"samples of type {audio.dtype}; give floats or integers")
         samples = audio.astype(np.float32)
-        if np.issubdtype(audio.dtype, np.signedinteger):
-            samples /= np.float32(-np.iinfo(audio.dtype).min)
+        if audio.dtype.kind != "f":
+            full_scale = np.float32(2 ** (8 * audio.dtype.itemsize - 1))
+            middle = full_scale if audio.dtype.kind == "u" else 0
+            samples = (samples - middle) / full_scale
         if audio.ndim == 2:
             samples = samples.mean(axis=1)
         if not np.isfinite(samples).all():

@@ -9,11 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from asr.audio import SUFFIXES, audio_blocks, audio_info
+from asr.audio import audio_below, audio_blocks, audio_info
 from asr.errors import AsrError
-from asr.files import cannot_write
+from asr.files import cannot_write, file_name
 from asr.manifest import read_manifest
-from asr.transcribe.transcribe import file_name
 
 STDIN = Path("-")
 
@@ -33,6 +32,11 @@ class Source:
     """Seconds; the part of the file to transcribe."""
     manifest: Path | None = None
     """That names it."""
+
+    @property
+    def bare_name(self) -> str:
+        """Its name without folder and suffix, which the id of an utterance does not have."""
+        return Path(self.name).stem if self.manifest is None else self.name
 
     def blocks(self, sample_rate: int) -> Iterator[np.ndarray]:
         """Its samples, see `asr.audio.audio_blocks`."""
@@ -86,19 +90,10 @@ def find_sources(arguments: Sequence[Path]) -> list[Source]:
                                argument) for u in read_manifest(argument)]
         elif argument.is_dir():
             sources += [Source(file_name(path), path.relative_to(argument).with_suffix(""), path)
-                        for path in _audio_below(argument)]
+                        for path in audio_below(argument)]
         else:
             sources.append(Source(file_name(argument), Path(argument.stem), argument))
     return sources
-
-
-def _audio_below(folder: Path) -> list[Path]:
-    found = sorted(path for path in folder.rglob("*")
-                   if path.suffix.lower() in SUFFIXES and path.is_file()
-                   and not path.name.startswith("."))  # macOS leaves ._name beside name
-    if not found:
-        raise AsrError(f"{folder}: no audio in this folder, that is, no {', '.join(SUFFIXES)} file")
-    return found
 
 
 def _inside(manifest: Path, utterance: str) -> Path:

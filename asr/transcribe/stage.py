@@ -38,27 +38,27 @@ def transcribe_files(bundle_folder: Path, arguments: Sequence[Path], formats: Se
     Returns
     -------
     int
-        How many recordings could not be read; each got a line on stderr.
+        How many recordings of the shard could not be read; each got a line on stderr.
 
     Raises
     ------
     AsrError
-        None could be read, the bundle cannot be loaded, the output cannot be written, or it could
-        not hold all transcripts apart.
+        None could be read, the bundle cannot be loaded, the output cannot be written, holds
+        somebody's own files, or could not hold all transcripts apart.
     """
-    sources = find_sources(arguments)
+    everything = find_sources(arguments)
     if output is None and shard.count > 1:
         raise AsrError("--shard and torchrun need --output DIR: several processes cannot share "
                        "stdout")
-    out = Stdout(sources, formats) if output is None else Folder(sources, formats, output)
-    sources = list(shard.share(sources))
+    out = Stdout(everything, formats) if output is None else Folder(everything, formats, output)
+    share = list(shard.share(everything))
     bundle = load_bundle(bundle_folder, inference_device())
     with ThreadPoolExecutor(1) as aside:  # while language model and lexicon are loaded
         network = aside.submit(bundle.prepare)
         search = prepare_search(bundle, request)
     network.result()
-    if isinstance(out, Folder):
-        sources = out.unfinished(sources, [*request.depends(), *bundle_files(bundle_folder)])
+    sources = share if isinstance(out, Stdout) else out.unfinished(
+        share, [*request.depends(), *bundle_files(bundle_folder)])
     if not sources:
         return 0
     return_freed_memory()
@@ -72,16 +72,17 @@ def transcribe_files(bundle_folder: Path, arguments: Sequence[Path], formats: Se
         segments, end = _collect(events, partial(out.segment, source))
         heard += end.duration
         if end.error is None:
-            out.transcript(source, Transcript(source.name, end.duration, segments))
+            out.transcript(source, Transcript(source.name, source.bare_name, end.duration,
+                                              segments))
             continue
-        if len(sources) == 1:
+        if len(everything) == 1:
             raise end.error
         log(f"asr: {end.error}")
         failed += 1
-    if failed == len(sources):
+    if failed == len(everything):
         raise AsrError(f"none of the {failed} recordings could be transcribed")
     if failed:
-        log(f"asr: {failed} of {len(sources)} recordings could not be transcribed")
+        log(f"asr: {failed} of {len(share)} recordings could not be transcribed")
     wall = time.monotonic() - began
     log(f"asr: {heard / 3600:.2f} h of audio in {clock(wall)}, {real_time_factor(heard, wall)}")
     return failed

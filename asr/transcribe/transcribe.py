@@ -1,6 +1,5 @@
 """Audio of any length to a transcript with times, by a model bundle."""
 
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 from asr.audio import audio_blocks
 from asr.decode.hypotheses import Search
 from asr.errors import AsrError
+from asr.files import file_name
 from asr.manifest import Alternative, Hypothesis, Word
 from asr.transcribe.recognise import End, recognise
 from asr.transcribe.segment import Stretch, stretches
@@ -40,6 +40,9 @@ class Transcript:
     """What was said in a recording, and when."""
 
     file: str
+    """Path or id."""
+    name: str
+    """The file's name without folder and suffix, or the id."""
     duration: float
     """Seconds."""
     segments: list[Segment]
@@ -68,13 +71,9 @@ def transcribe_file(bundle: "Bundle", path: str | Path, search: Search) -> Trans
     assert isinstance(end, End)
     if end.error:
         raise end.error
-    return Transcript(file_name(path), end.duration,
+    file = file_name(path)
+    return Transcript(file, Path(file).stem, end.duration,
                       [segment for segment in segments if isinstance(segment, Segment)])
-
-
-def file_name(path: str | Path) -> str:
-    """What transcripts call a file: its name need not be valid Unicode."""
-    return os.fsencode(path).decode("utf-8", "replace")
 
 
 def transcribe_recordings(bundle: "Bundle", recordings: Iterable[Iterable[np.ndarray]],

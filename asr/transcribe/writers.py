@@ -4,7 +4,6 @@ import html
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from asr.errors import AsrError
@@ -56,13 +55,18 @@ def vtt(transcript: Transcript) -> str:
 
 
 def ctm(transcript: Transcript) -> str:
-    """NIST's CTM: file, channel, start, duration, word, confidence; times in seconds.
+    """NIST's CTM, see `ctm_lines`; a file is named without folder and suffix."""
+    return ctm_lines(transcript.name, transcript.words)
 
-    The file is named without folder and suffix, white space in the name as `_`.
+
+def ctm_lines(name: str, words: Iterable[Word]) -> str:
+    """File, channel, start, duration, word, confidence; times in seconds.
+
+    White space in the name is written as `_`.
     """
-    file = "_".join(Path(transcript.file).stem.split())
+    file = "_".join(name.split())
     lines = []
-    for word in transcript.words:
+    for word in words:
         start, end = round(1000 * word.start), round(1000 * word.end)
         lines.append(f"{file} 1 {start / 1000:.3f} {(end - start) / 1000:.3f} {word.text} "
                      f"{word.confidence:.4f}\n")

@@ -166,7 +166,7 @@ def test_faults_are_one_line(tmp_path):
     assert "no such folder of noise" in refused(config)
     (tmp_path / "noise").mkdir()
     (tmp_path / "noise" / "LICENSE").write_text("free")
-    assert "no noise in it" in refused(config)
+    assert "no audio in this folder" in refused(config)
     (tmp_path / "noise" / "a.wav").write_text("no audio")
     assert "a.wav: not readable as audio" in refused(config)
     soundfile.write(tmp_path / "noise" / "a.wav", np.zeros(0), RATE)

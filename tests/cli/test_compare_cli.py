@@ -1,5 +1,7 @@
 import json
+import os
 import re
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -69,3 +71,14 @@ def test_one_system_is_no_comparison(files):
 def test_columns_must_be_two(files):
     with pytest.raises(AsrError, match="two columns"):
         run(*files, "--ref-columns", "id")
+
+
+def test_files_whose_names_are_not_unicode(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    files = [os.fsdecode(name) for name in (b"\xff.trn", b"a\xff.trn", b"b.trn")]
+    for file in files:
+        Path(file).write_text("a (s-0)\n")
+    assert "a\ufffd" in run(*files).stdout
+    values = json.loads(run(*files, "--json").stdout)
+    assert values["reference"] == "\ufffd.trn"
+    assert [system["name"] for system in values["systems"]] == ["a\ufffd", "b"]

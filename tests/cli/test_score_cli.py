@@ -1,4 +1,6 @@
 import json
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -68,3 +70,17 @@ def test_missing_hypotheses(files):
                             "--missing", "deletions").stdout)
     assert values["wer"]["deletions"] == 1
     assert values["missing"]["ids"] == ["b"]
+
+
+def test_files_whose_names_are_not_unicode(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    files = [os.fsdecode(name) for name in (b"r\xff.trn", b"h\xff.trn")]
+    for file in files:
+        Path(file).write_text("a (s-0)\n")
+    assert "r\ufffd.trn" in run(*files, "--output", "out").stdout
+    for values in (json.loads((tmp_path / "out" / "report.json").read_text()),
+                   json.loads(run(*files, "--json").stdout)):
+        assert values["reference"] == "r\ufffd.trn"
+        assert values["hypothesis"] == "h\ufffd.trn"
+    for report in ("report.txt", "report.md", "report.html"):
+        assert "h\ufffd" in (tmp_path / "out" / report).read_text()

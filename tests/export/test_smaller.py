@@ -64,6 +64,12 @@ def test_not_onto_itself(bundle):
     assert load_bundle(bundle).config.weights == "float32"
 
 
+def test_no_bundle(bundle, tmp_path):
+    with pytest.raises(AsrError, match="none"):
+        export_bundle(tmp_path / "none", bundle, "int8")
+    assert load_bundle(bundle).config.weights == "float32"
+
+
 def test_a_card_for_people(bundle, tmp_path):
     card = tmp_path / "card.md"
     card.write_text("## Not for music\n")

@@ -162,6 +162,19 @@ def test_a_lexicon_takes_the_dictionary_and_predicts_the_rest(trained, tmp_path,
     assert not (tmp_path / "other.txt").exists()
 
 
+@pytest.mark.parametrize("output", ["words.lm", "w.arpa", "w.arpa.gz", "set.jsonl", "text.xz",
+                                    "text.txt", "folder/../text.txt"])
+def test_a_forgotten_output_replaces_no_source(tmp_path, output):
+    for name in ("text.txt", "words.lm"):
+        (tmp_path / name).write_text("tos\n")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(AsrError, match="the output is a source, or named like one"):
+        make_lexicon([tmp_path / "text.txt"], tmp_path / output, str.lower,
+                     {"tos": [("T", "O", "S")]}, None)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir() if path.is_file()} \
+        == {"text.txt": "tos\n", "words.lm": "tos\n"}
+
+
 def test_the_commands(tmp_path):
     lexicon = tmp_path / "dictionary.txt"
     lexicon.write_text("".join(f"{word} {' '.join(found[0])}\n"

@@ -111,3 +111,15 @@ def test_write_says_what_is_in_it(tmp_path, record, capsys):
     assert said.err == f"{tmp_path}/out/m.jsonl: 2 utterances, 0.02 h, 2 speakers, 3 words\n"
     assert said.out == ""
     assert os.listdir(tmp_path / "out") == ["m.jsonl"]  # noqa: PTH208
+
+
+def test_a_folder_whose_name_no_manifest_can_hold(tmp_path, record):
+    """It is refused, or left out with its name legible."""
+    folder = Path(os.fsdecode(bytes(tmp_path) + b"/\xff"))
+    record(tmp_path / "good.wav")
+    folder.mkdir()
+    (folder / "a.wav").write_bytes((tmp_path / "good.wav").read_bytes())
+    entries = [Entry("bad", folder / "a", "", "s"), Entry("good", tmp_path / "good", "", "s")]
+    with pytest.raises(AsrError, match=r"1 of 2 utterances .*/\ufffd/a\.wav: .*is not UTF-8"):
+        complete(entries)
+    assert [u.id for u in complete(entries, skip_unreadable=True)] == ["good"]

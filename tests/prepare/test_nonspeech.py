@@ -12,7 +12,7 @@ from asr.audio import read_audio
 from asr.cli import asr
 from asr.errors import AsrError
 from asr.manifest import read_manifest
-from asr.prepare.nonspeech import cut_recordings, synthetic_sounds
+from asr.prepare.nonspeech import cut_recordings, prepare_nonspeech, synthetic_sounds
 
 
 def test_stretches_cover_a_recording_and_overlap(tmp_path):
@@ -33,14 +33,56 @@ def test_stretches_cover_a_recording_and_overlap(tmp_path):
 
 
 def test_nothing_to_cut(tmp_path):
-    with pytest.raises(AsrError, match="no recording in it"):
+    with pytest.raises(AsrError, match="no audio in this folder"):
         cut_recordings(tmp_path)
 
 
+def test_only_short_recordings(tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.zeros(8000), 8000)
+    with pytest.raises(AsrError, match="no recording in it lasts 2 s"):
+        cut_recordings(tmp_path)
+
+
+@pytest.mark.parametrize("names", [("a-b.wav", "a/b.wav"), ("a.wav", "a.flac")])
+def test_recordings_whose_ids_would_be_the_same(tmp_path, names):
+    (tmp_path / "a").mkdir()
+    for name in names:
+        soundfile.write(tmp_path / name, np.zeros(24_000), 8000)
+    with pytest.raises(AsrError, match="would both be called a"):
+        cut_recordings(tmp_path)
+
+
+def test_what_only_looks_like_a_recording(tmp_path):
+    soundfile.write(tmp_path / "a.wav", np.zeros(24_000), 8000)
+    (tmp_path / "._a.wav").write_bytes(b"\0\5\x16\7")
+    (tmp_path / "b.wav").mkdir()
+    assert {u.speaker for u in cut_recordings(tmp_path)} == {"a"}
+
+
+def test_a_name_that_no_manifest_can_hold(tmp_path):
+    soundfile.write(bytes(tmp_path / "a") + b"\xff.wav", np.zeros(24_000), 8000)
+    with pytest.raises(AsrError, match="is not UTF-8"):
+        cut_recordings(tmp_path)
+
+
+@pytest.mark.parametrize("manifest", ["noise.jsonl", "noise/a.jsonl", "inside.jsonl",
+                                      "noise/../link.jsonl"])
+def test_recordings_are_never_replaced(tmp_path, manifest):
+    noise = tmp_path / ("inside/noise" if manifest == "inside.jsonl" else "noise")
+    noise.mkdir(parents=True)
+    (tmp_path / "link").symlink_to(noise)
+    soundfile.write(noise / "a.flac", np.zeros(24_000), 8000)
+    with pytest.raises(AsrError, match="in each other's way"):
+        prepare_nonspeech(noise, tmp_path / manifest)
+    assert [path.name for path in noise.iterdir()] == ["a.flac"]
+
+
 def test_the_command_writes_sounds_that_can_be_read(tmp_path):
-    soundfile.write(tmp_path / "a.wav", np.zeros(80000), 16000)
+    (tmp_path / "noise").mkdir()
+    soundfile.write(tmp_path / "noise" / "a.wav", np.zeros(80000), 16000)
     manifest = tmp_path / "out" / "nonspeech.jsonl"
-    result = CliRunner().invoke(asr, ["prepare", "nonspeech", str(tmp_path), str(manifest)],
+    result = CliRunner().invoke(asr, ["prepare", "nonspeech", str(tmp_path / "noise"),
+                                      str(manifest)],
                                 catch_exceptions=False)
     assert result.exit_code == 0
     utterances = read_manifest(manifest)

@@ -3,8 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asr.errors import AsrError
-from asr.manifest import Utterance
-from asr.prepare.split import split_utterances
+from asr.manifest import Utterance, read_manifest, write_records
+from asr.prepare.split import split_manifest, split_utterances
 
 utterances = st.lists(st.tuples(st.sampled_from("abcdefgh"), st.sampled_from(["x", "y", "z y"])),
                       min_size=1, max_size=30).map(lambda pairs: [
@@ -44,3 +44,32 @@ def test_a_side_that_would_be_empty():
     alone = [Utterance(id="1", audio="a.wav", text="x", speaker="s", duration=1, sample_rate=8000)]
     with pytest.raises(AsrError, match="of 1 speakers: one side would be empty"):
         split_utterances(alone, "speaker", 0.5)
+
+
+@pytest.fixture
+def manifest(tmp_path):
+    """Of two speakers, with paths that count from its folder."""
+    path = tmp_path / "corpus" / "all.jsonl"
+    write_records(path, [Utterance(id=speaker, audio=f"wav/{speaker}.wav", text="x",
+                                   speaker=speaker, duration=1, sample_rate=8000)
+                         for speaker in "ab"])
+    return path
+
+
+def test_audio_is_where_it_was(manifest, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    outputs = tmp_path / "out" / "rest.jsonl", tmp_path / "dev.jsonl"
+    split_manifest(manifest.relative_to(tmp_path), *outputs, "speaker", 0.5)
+    found = sorted(u.audio for path in outputs for u in read_manifest(path))
+    assert found == [str(tmp_path / "corpus" / "wav" / f"{name}.wav") for name in "ab"]
+
+
+@pytest.mark.parametrize("names", [("corpus/all.jsonl", "dev.jsonl"),
+                                   ("rest.jsonl", "out/../corpus/all.jsonl"),
+                                   ("out.jsonl", "out.jsonl")])
+def test_three_different_files(manifest, tmp_path, names):
+    before = manifest.read_bytes()
+    with pytest.raises(AsrError, match="are one file; name three different ones"):
+        split_manifest(manifest, *(tmp_path / name for name in names), "speaker", 0.5)
+    assert manifest.read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["corpus"]

@@ -85,6 +85,13 @@ def test_segments_of_a_shared_file_are_no_wrong_durations(tmp_path, utterance):
     assert faults(tmp_path, utterance("b", start=0.5, duration=0.25, text="b")) == []
 
 
+def test_an_end_between_two_samples_is_that_of_the_file(tmp_path, record, utterance):
+    path = record(tmp_path / "odd.wav", 16_001 / 16_000)
+    start = 1.5 / 16_000
+    assert faults(tmp_path, utterance("a", audio=str(path), start=start,
+                                      duration=16_001 / 16_000 - start)) == []
+
+
 def test_broken_lines_and_duplicates_do_not_stop_it(tmp_path, utterance):
     good = utterance("a").model_dump_json()
     (tmp_path / "m.jsonl").write_text("\n".join([

@@ -86,6 +86,8 @@ def test_confidences_are_of_all_words_or_of_none(tmp_path, words):
     ({"words": 3}, "`words` is 3, not a list of objects"),
     ({"words": ["x"]}, r"`words` is \[\"x\"\], not a list of objects"),
     ({"words": [{"confidence": "high"}]}, r"`words\.confidence` is \"high\", not a number"),
+    ({"words": [{"confidence": -0.1}]}, r"`words\.confidence` is -0\.1, not between 0 and 1"),
+    ({"words": [{"confidence": 1.5}]}, r"`words\.confidence` is 1\.5, not between 0 and 1"),
     ({"id": "first"}, "id 'first' was already on line 1; ids must be unique"),
 ])
 def test_a_wrong_value_is_named(tmp_path, fields, message):

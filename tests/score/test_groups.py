@@ -39,6 +39,14 @@ def test_many_numbers_are_parted_at_the_quartiles():
     assert {values[i] for i in parts["0 – <12.38"]} == set(range(25))
 
 
+@pytest.mark.parametrize("count", [3, 40])
+def test_numbers_that_look_alike_in_few_digits_stay_apart(count):
+    """Categories, and quartiles of equal sizes."""
+    parts = members("duration", [Transcript("a", duration=100 + i / 1000) for i in range(count)])
+    assert [len(part) for part in parts.values()] == [count // min(count, 4)] * min(count, 4)
+    assert sorted(i for part in parts.values() for i in part) == list(range(count))
+
+
 def test_every_utterance_is_in_one_group_even_if_most_are_equal():
     transcripts = [Transcript("a", duration=max(1.0, i - 80)) for i in range(100)]
     parts = members("duration", transcripts)

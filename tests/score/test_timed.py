@@ -72,6 +72,8 @@ def test_two_channels_are_no_utterance(tmp_path):
     ("f A nan 1 x", "start is 'nan', not a number"),
     ("f A 0 -0.5 x", "duration is -0.5, less than 0"),
     ("f A 0 1 x high", "confidence is 'high', not a number"),
+    ("f A 0 1 x -3.5", "confidence is -3.5, not between 0 and 1; write NA"),
+    ("f A 0 1 x 87", "confidence is 87, not between 0 and 1; write NA"),
     ("f A * * <ALT_BEGIN>", "alternations .* are not supported"),
 ])
 def test_a_faulty_ctm_line_is_named(tmp_path, line, message):

@@ -1,5 +1,7 @@
 """asr.load_model and what it returns."""
 
+import wave
+
 import numpy as np
 import pytest
 import soundfile
@@ -32,6 +34,20 @@ def test_samples_of_any_type_are_the_file(babbler, recording):
     assert model.transcribe(str(path)).text == expected.text
 
 
+def test_bytes_of_an_8_bit_file_are_the_file(babbler, recording):
+    """As the standard library reads them."""
+    path, samples = recording
+    soundfile.write(path, samples, 8000, "PCM_U8")
+    with wave.open(str(path)) as file:
+        assert file.getsampwidth() == 1
+        samples = np.frombuffer(file.readframes(file.getnframes()), np.uint8)
+    model = asr.load_model(babbler, search="greedy")
+    expected = model.transcribe(path).words
+    assert expected
+    for audio in (samples, samples.astype(np.uint16) * 256, samples.astype(np.uint32) << 24):
+        assert model.transcribe(audio).words == expected
+
+
 def test_samples_at_another_rate_are_resampled(babbler, recording):
     path, samples = recording
     model = asr.load_model(babbler)
@@ -49,7 +65,8 @@ def test_settings_are_those_of_the_search(babbler):
         asr.load_model(babbler, baem=7)
 
 
-@pytest.mark.parametrize("samples", [np.zeros((2, 2, 2)), np.full(9000, np.nan), np.zeros(())])
+@pytest.mark.parametrize("samples", [np.zeros((2, 2, 2)), np.full(9000, np.nan), np.zeros(()),
+                                     np.zeros(9000, bool), np.zeros(9000, complex)])
 def test_what_are_no_samples(babbler, samples):
     with pytest.raises(AsrError, match="samples"):
         asr.load_model(babbler).transcribe(samples)

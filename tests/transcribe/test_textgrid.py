@@ -51,12 +51,13 @@ def test_quotes_in_words(label):
 
 
 def test_nothing_said():
-    duration, tiers = read(textgrid(Transcript("a.wav", 1.25, [])))
+    duration, tiers = read(textgrid(Transcript("a.wav", "a", 1.25, [])))
     assert duration == 1.25
     assert tiers == {"segments": [(0, 1.25, "")], "words": [(0, 1.25, "")]}
 
 
 def test_words_that_touch_or_overlap_by_rounding():
     words = [word("a", 0.5, 1.0), word("b", 1.0, 1.5), word("c", 1.4999999, 2.0)]
-    _, tiers = read(textgrid(Transcript("a", 2.5, [Segment(0.5, 2.0, "a b c", 1.0, words, [])])))
+    _, tiers = read(textgrid(Transcript("a", "a", 2.5, [
+        Segment(0.5, 2.0, "a b c", 1.0, words, [])])))
     assert [label for _, _, label in tiers["words"]] == ["", "a", "b", "c", ""]

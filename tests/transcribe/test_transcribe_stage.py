@@ -12,6 +12,7 @@ from level_bundle import RATE, silence
 
 from asr.decode.settings import SearchRequest
 from asr.errors import AsrError
+from asr.manifest import Utterance, write_records
 from asr.shards import WHOLE, Shard
 from asr.transcribe import outputs, stage
 from asr.transcribe.outputs import STATE
@@ -167,6 +168,27 @@ def test_every_file_is_transcribed_by_one_shard(run, spoken, tmp_path):
     assert written == [["one.txt"], ["two.txt"], []]
 
 
+def test_bad_files_are_judged_by_all_that_were_named(run, spoken, tmp_path, capsys):
+    """Whether the others are there already, or another process's."""
+    sources = [*spoken, tmp_path / "bad.wav"]
+    assert [run(sources, output=tmp_path / "out") for _ in range(2)] == [1, 1]
+    assert "1 of 3 recordings could not be transcribed" in capsys.readouterr().err
+    assert run(sources, output=tmp_path / "shards", shard=Shard(3, 3)) == 1
+    assert "1 of 1 recordings could not be transcribed" in capsys.readouterr().err
+
+
+def test_somebodys_text_beside_the_audio_stays(run, spoken, tmp_path):
+    """The transcript for `asr align`, say; what the run was not asked for does not matter."""
+    (tmp_path / "two.txt").write_text("by hand")
+    with pytest.raises(AsrError, match=r"two\.txt was not written by asr transcribe"):
+        run(spoken, ["srt", "text"], tmp_path)
+    assert names(tmp_path) == ["one.wav", "two.txt", "two.wav"]
+    run(spoken, ["srt"], tmp_path)
+    run(spoken[:1], output=tmp_path)
+    assert names(tmp_path) == ["one.srt", "one.txt", "one.wav", "two.srt", "two.txt", "two.wav"]
+    assert (tmp_path / "two.txt").read_text() == "by hand"
+
+
 def test_a_shard_needs_an_output(run, spoken):
     with pytest.raises(AsrError, match="need --output DIR"):
         run(spoken, shard=Shard(1, 2))
@@ -204,6 +226,21 @@ def test_a_manifest_is_transcribed_part_by_part(run, bundle, record, tmp_path, c
     found = json.loads((tmp_path / "out" / "talk" / "2.json").read_text())
     assert (found["file"], found["duration"]) == ("talk/2", 0.75)
     assert found["words"][0]["start"] == pytest.approx(0.5, abs=0.03)
+
+
+def test_a_ctm_names_files_without_suffix_and_utterances_by_their_ids(run, bundle, record,
+                                                                      tmp_path, capsys):
+    """Also with points and slashes: scorers match ids with those of the reference."""
+    (tmp_path / "talks").mkdir()
+    wav = record("talks/day.v2.wav", bundle.speak("one"))
+    ids = ["rec.001", "rec.002", "day/1.5"]
+    write_records(tmp_path / "set.jsonl", [
+        Utterance(id=id_, audio=str(wav), text="", speaker="s", duration=0.3, sample_rate=RATE)
+        for id_ in ids])
+    for argument, expected in ((wav, ["day.v2"]), (wav.parent, ["day.v2"]),
+                               (tmp_path / "set.jsonl", ids)):
+        run([argument], ["ctm"])
+        assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == expected
 
 
 def test_standard_input(run, spoken, monkeypatch, capsys):
@@ -256,6 +293,10 @@ class TestSecondRun:
         (tmp_path / "bundle" / "bundle.json").write_text("{}")
         assert self.again(request=other) == 2
 
-    def test_trusts_nothing_of_which_it_does_not_know_how_it_came_about(self):
+    def test_replaces_nothing_of_which_it_does_not_know_how_it_came_about(self):
         (self.out / STATE).unlink()
-        assert self.again() == 2
+        before = (self.out / "one.txt").stat()
+        with pytest.raises(AsrError, match=r"one\.txt was not written by asr transcribe"):
+            self.again()
+        assert (self.out / "one.txt").stat() == before
+        assert not (self.out / STATE).exists()

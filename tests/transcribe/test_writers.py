@@ -24,10 +24,10 @@ from asr.transcribe.writers import (
 )
 
 
-def transcript_of(words, file="dir/a.wav"):
+def transcript_of(words, name="a"):
     end = words[-1].end if words else 1.0
     segment = Segment(0.0, end, " ".join(word.text for word in words), 0.5, words, [])
-    return Transcript(file, end, [segment])
+    return Transcript("dir/a.wav", name, end, [segment])
 
 
 def word(text, start, end, confidence=0.5):
@@ -89,7 +89,7 @@ def test_ctm_reads_back(transcript):
 @given(st.lists(transcripts(), max_size=5))
 def test_tsv_reads_back(parts):
     segments = [segment for part in parts for segment in part.segments]
-    table = tsv(Transcript("a.wav", 1e6, segments))
+    table = tsv(Transcript("a.wav", "a", 1e6, segments))
     rows = list(csv.DictReader(io.StringIO(table), delimiter="\t", quoting=csv.QUOTE_NONE))
     said = [segment for segment in segments if segment.text]
     assert [row["text"] for row in rows] == [segment.text for segment in said]
@@ -129,14 +129,14 @@ def test_clock_carries(start, clock):
 def test_text_has_a_line_for_each_segment_with_words():
     segments = [Segment(0, 1, "one two", 1.0, [], []), Segment(1, 2, "", None, [], []),
                 Segment(2, 3, "three", 1.0, [], [])]
-    transcript = Transcript("a.wav", 3.0, segments)
+    transcript = Transcript("a.wav", "a", 3.0, segments)
     assert text(transcript) == "one two\nthree\n"
     assert transcript.text == "one two three"
 
 
 def test_json_of_segments():
     segment = Segment(1.23456, 2.5, "a b", 0.123456, [], [Alternative(text="a b", score=-1.5)])
-    values = json.loads(json_line(Transcript("a", 3.00049, [
+    values = json.loads(json_line(Transcript("a", "a", 3.00049, [
         segment, Segment(2.5, 3, "", None, [], [])])))
     assert values["duration"] == 3.0
     assert values["segments"] == [
@@ -148,12 +148,12 @@ def test_json_of_segments():
 @pytest.mark.parametrize(("name", "expected"), [
     ("text", ""), ("srt", ""), ("vtt", "WEBVTT\n"), ("ctm", ""), ("tsv", "start\tend\ttext\n")])
 def test_nothing_said(name, expected):
-    assert FORMATS[name].render(Transcript("a.wav", 1.0, [])) == expected
+    assert FORMATS[name].render(Transcript("a.wav", "a", 1.0, [])) == expected
 
 
-def test_a_file_name_with_spaces_stays_one_ctm_field():
-    transcript = transcript_of([word("a", 0.5, 1)], file="my talks/a  new talk.final.wav")
-    assert ctm(transcript) == "a_new_talk.final 1 0.500 0.500 a 0.5000\n"
+def test_a_name_with_spaces_stays_one_ctm_field():
+    transcript = transcript_of([word("a", 0.5, 1)], name="my/a  new talk.final")
+    assert ctm(transcript) == "my/a_new_talk.final 1 0.500 0.500 a 0.5000\n"
 
 
 def test_vtt_escapes_what_would_be_markup():
