@@ -4,7 +4,6 @@ from typing import Any, Literal
 
 import click
 
-_SOURCE = click.Path(path_type=Path)
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
