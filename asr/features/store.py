@@ -15,6 +15,7 @@ import tokenize
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -153,6 +154,17 @@ class Store:
     def frames(self, index: int) -> np.ndarray:
         """Frames of entry `index`, shape (T, F), float16; a view into the mapped file."""
         return self._frames[self.starts[index]:self.starts[index] + self.lengths[index]]
+
+    def fingerprint(self, labels: Iterable[Any]) -> str:
+        """16 hex digits that change with the entries, their frames and what each is labelled with.
+
+        The sums in `moments` stand for the frames.
+        """
+        digest = hashlib.sha256(self.lengths.tobytes() + self.moments.tobytes())
+        for entry, label in zip(self.entries, labels, strict=True):
+            digest.update(repr((entry.id, entry.speaker, entry.speed, entry.copy_number, label))
+                          .encode())
+        return digest.hexdigest()[:16]
 
     def subset(self, indexes: Sequence[int]) -> "Store":
         """A store of some of the entries, with the same mapped file."""

@@ -1,11 +1,11 @@
 """Training data: which utterances, in which batches, in which order."""
 
-import hashlib
 import queue
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -116,15 +116,10 @@ class TrainingSet:
             raise Untrainable(f"{message}; mend them, or train with unfit=drop")
         log(f"{message}: dropped")
 
+    @cached_property
     def fingerprint(self) -> str:
         """16 hex digits that change with the data: a resumed training must find the same."""
-        digest = hashlib.sha256(self.lengths.tobytes())
-        for entry, labels, moments in zip(self.store.entries, self.labels, self.store.moments,
-                                          strict=True):
-            digest.update(repr((entry.id, entry.speed, labels)).encode())
-            if entry.copy_number:  # with other noise or seed, nothing but its frames differs
-                digest.update(moments.tobytes())
-        return digest.hexdigest()[:16]
+        return self.store.fingerprint(self.labels)
 
     def plan(self, seed: int, epoch: int, max_frames: int) -> list[list[int]]:
         """The batches of an epoch: like lengths together, the order of batches shuffled."""

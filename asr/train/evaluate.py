@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from itertools import chain
 
 import jiwer
@@ -29,6 +29,11 @@ class DevelopmentSet:
     texts: Sequence[str]
     indexes: Sequence[int]
     """Entries that are measured."""
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """16 hex digits that change with the store and with what was said in it."""
+        return self.store.fingerprint(self.texts)
 
 
 @dataclass(frozen=True)

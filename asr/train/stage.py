@@ -4,7 +4,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -36,8 +36,6 @@ class Prepared(NamedTuple):
     trainer: Trainer
     overall: np.ndarray | None
     """Statistics for global normalisation, shape (2, F)."""
-    initial: dict[str, Any]
-    """Where the first weights are from, if not random."""
 
 
 def train_model(folder: Path, training_store: Path, development_store: Path, config: TrainConfig,
@@ -82,8 +80,7 @@ def train(folder: Path, training_data: Store, development_data: Store, config: T
         raise AsrError(f"{folder}: holds a training already; go on with --resume, or choose "
                        "another folder")
     commit = _commit()  # now: a checkout may move on while it trains
-    trainer, overall, origin = prepare_training(folder, training_data, development_data, config,
-                                                initial)
+    trainer, overall = prepare_training(folder, training_data, development_data, config, initial)
     if on_epoch is not None:
         trainer.on_epoch = on_epoch
     if trainer.checkpoint.exists():
@@ -94,7 +91,7 @@ def train(folder: Path, training_data: Store, development_data: Store, config: T
     if trainer.processes.first:
         log(f"average of {config.average.of} epochs: dev loss {result.loss:.3f}  "
             f"CER {100 * result.cer:.2f} %  WER {100 * result.wer:.2f} %")
-        provenance = _provenance(config, trainer.training, result, commit) | origin
+        provenance = _provenance(trainer, result, commit)
         save_bundle(folder / "bundle",
                     BundleConfig(features=training_data.config, model=config.model,
                                  units=config.units.kind, normaliser=config.normaliser,
@@ -129,9 +126,9 @@ def prepare_training(folder: Path, training_data: Store, development_data: Store
 
     torch.manual_seed(config.seed)  # initial weights; everything later is random by name
     network = Network(config.model, features.dimension, len(units))
-    origin = {}
+    origin = None
     if start is not None and initial is not None:
-        origin = {"initial": start_from(network, units, start, initial)}
+        origin = start_from(network, units, start, initial)
     processes = Processes()
     training = TrainingSet(training_data, _statistics(training_data, overall), texts, units,
                            network, config.unfit, config.nonspeech)
@@ -139,13 +136,14 @@ def prepare_training(folder: Path, training_data: Store, development_data: Store
         development_data, _statistics(development_data, overall),
         development_data.texts(config.normaliser),
         evenly(len(development_data), config.dev_utterances))
-    trainer = Trainer(folder, config, network, units, training, development, processes)
+    trainer = Trainer(folder, config, network, units, training, development, origin,
+                      processes)
     if processes.first:
         parameters = sum(p.numel() for p in network.parameters())
         log(f"{len(training.copies)} utterances, {len(units)} units, {parameters / 1e6:.2f} M "
             f"parameters, {str(trainer.dtype).removeprefix('torch.')} on {processes.device}"
             + (f", {processes.world} processes" if processes.world > 1 else ""))
-    return Prepared(trainer, overall, origin)
+    return Prepared(trainer, overall)
 
 
 def _statistics(store: Store, overall: np.ndarray | None) -> np.ndarray:
@@ -160,14 +158,13 @@ def _commit() -> str:
     return commit or "not from a git checkout"
 
 
-def _provenance(config: TrainConfig, training: TrainingSet, result: Evaluation, commit: str
-                ) -> dict[str, object]:
+def _provenance(trainer: Trainer, result: Evaluation, commit: str) -> dict[str, object]:
     return {
         "command": " ".join(["asr", *sys.argv[1:]]),
         "commit": commit,
-        "seed": config.seed,
-        "training data": training.fingerprint(),
+        "seed": trainer.config.seed,
+        "training data": trainer.training.fingerprint,
         "torch": torch.__version__,
         "development": {"loss": result.loss, "cer": result.cer, "wer": result.wer},
-        "training": config.model_dump(mode="json"),
-    }
+        "training": trainer.config.model_dump(mode="json"),
+    } | ({"initial": trainer.initial} if trainer.initial else {})

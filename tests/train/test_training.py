@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,11 +16,13 @@ from asr.config import load_config
 from asr.decode.settings import SearchRequest
 from asr.decode.stage import decode_store
 from asr.errors import AsrError
-from asr.features.store import Store
+from asr.features.config import FeatureConfig
+from asr.features.store import Store, config_hash
 from asr.lm.binary import save_lm
 from asr.manifest import Hypothesis, read_records
 from asr.model.bundle import load_bundle
 from asr.score.align import score_utterances
+from asr.train.checkpoint import load_checkpoint, save_checkpoint
 from asr.train.config import TrainConfig
 from asr.train.stage import train, train_model
 
@@ -251,6 +254,32 @@ def test_resume_refuses_other_settings_and_other_data(uninterrupted, stores, tmp
     other = write_speech(tmp_path / "other", 40, seed=9, speeds=(0.9, 1.0))
     with pytest.raises(AsrError, match="other training data"):
         train_model(uninterrupted, other, stores[1], config("epochs=4"), resume=True)
+    with pytest.raises(AsrError, match="other development data"):
+        train_model(uninterrupted, stores[0], other, config("epochs=4"), resume=True)
+    for folder, store in zip(("train", "dev"), stores, strict=True):
+        shutil.copytree(store, tmp_path / folder)
+        header = json.loads((store / "store.json").read_text())
+        header["config"]["low_freq"] = 60.0
+        header["hash"] = config_hash(FeatureConfig(**header["config"]))
+        (tmp_path / folder / "store.json").write_text(json.dumps(header))
+    with pytest.raises(AsrError, match=r"features\.low_freq=20\.0, not 60\.0"):
+        train_model(uninterrupted, tmp_path / "train", tmp_path / "dev", config("epochs=4"),
+                    resume=True)
+
+
+def test_a_checkpoint_of_an_older_version_goes_on(uninterrupted, stores, tmp_path):
+    """It has no word of features, development data or initial weights."""
+    shutil.copytree(uninterrupted, tmp_path / "m")
+    checkpoint = tmp_path / "m" / "checkpoint.pt"
+    state = load_checkpoint(checkpoint)
+    for key in ("features", "development", "initial"):
+        del state[key]
+    save_checkpoint(checkpoint, state | {"data": "0123456789abcdef"})
+    train_model(tmp_path / "m", *stores, config("epochs=4"), resume=True)
+    with pytest.raises(AsrError, match="epochs=4, not 5"):
+        train_model(tmp_path / "m", *stores, config("epochs=5"), resume=True)
+
+
 
 
 def test_a_damaged_checkpoint_is_named(stores, tmp_path):
