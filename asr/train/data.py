@@ -107,8 +107,12 @@ class TrainingSet:
                       unfit: str) -> None:
         row = rows[0]
         entry = self.store.entries[row]
-        reason = (f"{needed[row]} frames needed, {self.output_lengths[row]} there"
-                  if needed[row] or not texts[row] else f"no units for `{texts[row]}`")
+        if needed[row]:
+            reason = f"{needed[row]} frames needed, {self.output_lengths[row]} there"
+        elif texts[row]:
+            reason = f"no units for `{texts[row]}`"
+        else:
+            reason = "no text" if self.lengths[row] else "no frames"
         first = f"{entry.id}{'' if entry.speed == 1 else f' at speed {entry.speed:g}'}: {reason}"
         message = (f"{self.store.path}: {len(rows)} of {len(self.store)} entries unfit for CTC "
                    f"({first})")

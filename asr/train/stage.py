@@ -76,9 +76,13 @@ def train(folder: Path, training_data: Store, development_data: Store, config: T
     on_epoch : callable, optional
         Is given each epoch's record; what it raises ends the training.
     """
-    if (folder / "checkpoint.pt").exists() and not resume:
+    begun = (folder / "checkpoint.pt").exists()
+    if begun and not resume:
         raise AsrError(f"{folder}: holds a training already; go on with --resume, or choose "
                        "another folder")
+    if (folder / "bundle").exists() and not begun:
+        raise AsrError(f"{folder}: holds a finished training, whose bundle would be replaced (its "
+                       "checkpoint.pt is not there any more); choose another folder")
     commit = _commit()  # now: a checkout may move on while it trains
     trainer, overall = prepare_training(folder, training_data, development_data, config, initial)
     if on_epoch is not None:
@@ -89,8 +93,9 @@ def train(folder: Path, training_data: Store, development_data: Store, config: T
         save_config(folder / "config.yaml", config)
     weights, result = trainer.run()
     if trainer.processes.first:
-        log(f"average of {config.average.of} epochs: dev loss {result.loss:.3f}  "
-            f"CER {100 * result.cer:.2f} %  WER {100 * result.wer:.2f} %")
+        averaged = len(trainer.chosen())
+        log(f"average of {averaged} epoch{'s' if averaged > 1 else ''}: dev loss "
+            f"{result.loss:.3f}  CER {100 * result.cer:.2f} %  WER {100 * result.wer:.2f} %")
         provenance = _provenance(trainer, result, commit)
         save_bundle(folder / "bundle",
                     BundleConfig(features=training_data.config, model=config.model,
@@ -153,9 +158,15 @@ def _statistics(store: Store, overall: np.ndarray | None) -> np.ndarray:
 
 
 def _commit() -> str:
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True,  # noqa: S607
-                            check=False, cwd=Path(__file__).parent).stdout.strip()
-    return commit or "not from a git checkout"
+    def git(*arguments: str) -> str:
+        return subprocess.check_output(["git", *arguments], text=True, stderr=subprocess.DEVNULL,  # noqa: S603, S607
+                                       cwd=Path(__file__).parent).strip()
+    try:
+        # A package may be installed below somebody else's checkout, which does not hold it.
+        git("ls-files", "--error-unmatch", Path(__file__).name)
+        return git("rev-parse", "HEAD")
+    except (OSError, subprocess.CalledProcessError):
+        return "not from a git checkout"
 
 
 def _provenance(trainer: Trainer, result: Evaluation, commit: str) -> dict[str, object]:
