@@ -124,7 +124,7 @@ class Store:
                     and (np.diff(offsets) >= 0).all()
                     and (path / "frames.f16").stat().st_size == 2 * shape[0] * shape[1]):
                 raise ValueError("its files do not fit together")
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
             raise AsrError(f"{path}: damaged feature store ({one_line(error)}); make it anew with "
                            "`asr features`") from None
         frames = (np.memmap(path / "frames.f16", "<f2", "r", shape=shape) if shape[0]
@@ -187,7 +187,7 @@ def _load(path: Path, dtype: str, shape: tuple[int, ...]) -> np.ndarray:
     """Read an array that must have this type and shape; its header is looked at before memory is
     taken."""
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        array = np.lib.format.open_memmap(path, mode="r")  # np.load takes other files too
     except (tokenize.TokenError, SyntaxError, EOFError) as error:
         raise ValueError(f"{path.name}: {error.args[0]}") from None
     if array.dtype != dtype or array.shape != shape:
