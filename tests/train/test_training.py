@@ -368,7 +368,9 @@ def test_early_stop_and_best_average(stores, tmp_path):
 
 @pytest.mark.parametrize(("override", "message"), [
     ("model.lairs=4", "did you mean `model.layers`"), ("epochs=many", "epochs"),
-    ("epochs=0", "epochs"), ("model=3", "model"), ("nonsense", "key=value")])
+    ("epochs=0", "epochs"), ("model=3", "model"), ("nonsense", "key=value"),
+    ("betas=[1.5, 0.98]", "`betas.0`"), ("betas=[0.9, 1]", "`betas.1`"),
+    ("seed=9223372036854775808", "`seed`")])
 def test_bad_settings_are_one_line_and_exit_2(stores, tmp_path, override, message):
     result = run(tmp_path / "m", stores, override)
     assert result.returncode == 2
