@@ -131,10 +131,11 @@ class Trainer:
 
     def _step(self, batch: Batch, rate: float) -> bool:
         """One update; returns whether any process was asked to stop."""
-        loss = self.gradients.add(batch)
-        summed, stop = self.processes.sum_gradients(
-            self.network, loss, torch.tensor(float(self.signals.caught is not None),
-                                             device=self.processes.device))
+        summed = self.gradients.add(batch)
+        stop: bool | Tensor = self.signals.caught is not None
+        if self.processes.world > 1:
+            summed, stop = self.processes.sum_gradients(
+                self.network, summed, torch.full((), float(stop), device=self.processes.device))
         for optimiser in self.optimisers:
             self.scaler.unscale_(optimiser)
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip)
@@ -149,7 +150,7 @@ class Trainer:
         self.unchecked.append((batch, summed, norm))
         if len(self.unchecked) >= _CHECK_EVERY[self.processes.device.type]:
             self._check_losses()
-        return bool(stop) if self.processes.world > 1 else self.signals.caught is not None
+        return bool(stop)  # a tensor, for which a GPU must wait, only where there are several
 
     def _check_losses(self) -> None:
         """Account for the steps since the last look, and stop if one of them has gone wrong."""
