@@ -19,6 +19,7 @@ class Config(BaseModel):
 
 
 C = TypeVar("C", bound=Config)
+_NO_YAML = (yaml.YAMLError, ValueError, RecursionError)  # 2020-13-45 is a ValueError in PyYAML
 
 
 def load_config(kind: type[C], path: Path | None = None, overrides: Sequence[str] = ()) -> C:
@@ -39,7 +40,7 @@ def load_config(kind: type[C], path: Path | None = None, overrides: Sequence[str
     if path is not None:
         try:
             values = yaml.safe_load(read_text(path)) or {}
-        except yaml.YAMLError as error:
+        except _NO_YAML as error:
             where = getattr(error, "problem_mark", None)
             line = f":{where.line + 1}" if where else ""
             raise AsrError(f"{path}{line}: not valid YAML "
@@ -88,7 +89,7 @@ def _override(values: dict[str, Any], override: str) -> None:
         raise AsrError(f"`{override}`: an override is written key=value, e.g. model.layers=4")
     try:
         value = yaml.safe_load(text)
-    except yaml.YAMLError:
+    except _NO_YAML:
         value = text
     set_key(values, key, value)
 

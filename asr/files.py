@@ -18,7 +18,7 @@ from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
-from asr.errors import AsrError
+from asr.errors import AsrError, one_line
 
 
 def cannot_write(path: Path, error: OSError) -> AsrError:
@@ -70,6 +70,12 @@ def _beside(path: Path, ending: str) -> Path:
     return path.with_name(f".{path.name}.{_HOST}.{os.getpid()}.{ending}")
 
 
+def _target(path: Path) -> Path:
+    """What a link stands for, often on a larger disk: that is what is replaced, not the link."""
+    # Path.is_symlink would raise an error where it may not look.
+    return Path(os.path.realpath(path)) if os.path.islink(path) else path  # noqa: PTH114
+
+
 def _make_parent(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     _remove_left(path.parent.absolute(), os.getpid())
@@ -108,11 +114,14 @@ def _alive(process: int) -> bool:
 def atomic_write(path: Path, binary: bool = False) -> Iterator[IO]:
     """Open a temporary file beside `path` and rename it there once the block succeeds.
 
+    Where `path` is a link, so is it afterwards, and what it stands for is written.
+
     Raises
     ------
     AsrError
         The folder cannot be made or written to, or the disk is full. Nothing is left behind.
     """
+    path = _target(path)
     temporary = _beside(path, "partial")
     try:
         _make_parent(path)
@@ -132,6 +141,8 @@ def atomic_write(path: Path, binary: bool = False) -> Iterator[IO]:
 def atomic_folder(path: Path, patterns: Collection[str]) -> Iterator[Path]:
     """Give a temporary folder beside `path` and rename it there once the block succeeds.
 
+    Where `path` is a link, so is it afterwards, and what it stands for is replaced.
+
     Parameters
     ----------
     patterns : collection of str
@@ -144,6 +155,7 @@ def atomic_folder(path: Path, patterns: Collection[str]) -> Iterator[Path]:
         The folder cannot be written, holds other files, or a file is in its place. Nothing is
         left behind.
     """
+    path = _target(path)
     temporary = _beside(path, "partial")
     try:
         if path.is_file():
@@ -260,6 +272,7 @@ def extract_tar(archive: Path, folder: Path) -> None:
     except tarfile.FilterError as error:
         raise AsrError(f"{archive}: unsafe archive: {error}") from None
     except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise AsrError(f"{archive}: not a whole tar archive ({error}); fetch it again") from None
+        raise AsrError(f"{archive}: not a whole tar archive ({one_line(error)}); "
+                       "fetch it again") from None
     except OSError as error:
         raise cannot_write(folder, error) from error

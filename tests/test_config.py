@@ -69,6 +69,8 @@ def test_empty_file_is_the_default(tmp_path):
     ("rate=.nan", "`rate`: input should be a finite number"),
     ("rate=2", "configuration: rate above 1 diverges; use `rate=0.001`"),
     ("name=off", "`name`: input should be a valid string, not False"),
+    ("seed=2020-13-45", "`seed`: input should be a valid integer"),
+    (f"seed={'[' * 10_000}", "`seed`: input should be a valid integer"),
     ("seed", "an override is written key=value"),
     ("=1", "an override is written key=value"),
 ])
@@ -86,6 +88,8 @@ def test_override_through_a_value():
 
 @pytest.mark.parametrize(("text", "message"), [
     ("a: [1\nb: 2\n", "c.yaml:2: not valid YAML"),
+    ("name: 2020-13-45\n", "c.yaml: not valid YAML (month must be in 1..12)"),
+    ("[" * 10_000, "c.yaml: not valid YAML (maximum recursion depth"),
     ("- 1\n- 2\n", "expected `key: value` lines, found a list"),
     ("!!python/object/apply:os.getcwd []\n", "not valid YAML"),
     ("sede: 3\n", "c.yaml: unknown key `sede`; did you mean `seed`?"),

@@ -174,6 +174,35 @@ def test_folder_is_replaced_as_a_whole(tmp_path):
     assert names(tmp_path) == ["store"]
 
 
+@pytest.mark.parametrize("there", [False, True])
+def test_a_link_stays_and_what_it_stands_for_is_replaced(tmp_path, there):
+    """A store and a checkpoint on another disk, from which the first ones may have been cleared."""
+    home, disk = tmp_path / "home", tmp_path / "disk"
+    home.mkdir()
+    disk.mkdir()
+    for name in ("store", "checkpoint"):
+        (home / name).symlink_to(f"../disk/{name}")
+    if there:
+        (disk / "store").mkdir()
+        (disk / "store" / "old").touch()
+        (disk / "checkpoint").write_text("old")
+    with atomic_folder(home / "store", ["old"]) as folder:
+        (folder / "new").touch()
+    with atomic_write(home / "checkpoint") as file:
+        file.write("new")
+    assert (home / "store").is_symlink() and (home / "checkpoint").is_symlink()
+    assert names(disk / "store") == ["new"]
+    assert (disk / "checkpoint").read_text() == "new"
+    assert names(home) == names(disk) == ["checkpoint", "store"]
+
+
+def test_a_link_to_itself(tmp_path):
+    (tmp_path / "x").symlink_to("x")
+    with atomic_folder(tmp_path / "y", ()), \
+            pytest.raises(AsrError, match="cannot write"), atomic_folder(tmp_path / "x", ()):
+        pass
+
+
 def test_somebodys_own_folder_is_left_alone(tmp_path):
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / "frames.f16").touch()
@@ -298,5 +327,6 @@ def test_damaged_archives(tmp_path):
     for data in (whole[:middle], whole[:10], damaged, b"no archive at all", b"",
                  gzip.compress(b"no tar")):
         archive.write_bytes(data)
-        with pytest.raises(AsrError, match="not a whole tar archive"):
+        with pytest.raises(AsrError, match="not a whole tar archive") as caught:
             extract_tar(archive, tmp_path / "out")
+        assert "\n" not in str(caught.value)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from asr.decode.hypotheses import decode_posteriors
 from asr.decode.settings import SearchRequest, prepare_search
+from asr.errors import AsrError
 from asr.features.batch import batches_by_length, in_batches
 from asr.features.store import FILES as STORE_FILES
 from asr.features.store import Store
@@ -28,13 +29,17 @@ def decode_store(bundle_folder: Path, store_folder: Path, output: Path, request:
     Raises
     ------
     AsrError
-        The store was made with another configuration than the bundle's, or see
-        `prepare_search`.
+        The store was made with another configuration than the bundle's, or holds copies of
+        utterances; or see `prepare_search`.
     """
     device = inference_device()
     bundle = load_bundle(bundle_folder, device)
     search = prepare_search(bundle, request)
     store = Store.open(store_folder, bundle.config.features)
+    copies = len(store) - len({entry.id for entry in store.entries})
+    if copies:
+        raise AsrError(f"{store_folder}: {copies} of {len(store)} entries are copies of others, "
+                       "for training; make a store without --speeds and --augment to decode")
     statistics = bundle.statistics(store.moments, [entry.speaker for entry in store.entries])
     batches = batches_by_length(store)
 

@@ -15,6 +15,7 @@ import tokenize
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -123,7 +124,7 @@ class Store:
                     and (np.diff(offsets) >= 0).all()
                     and (path / "frames.f16").stat().st_size == 2 * shape[0] * shape[1]):
                 raise ValueError("its files do not fit together")
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
             raise AsrError(f"{path}: damaged feature store ({one_line(error)}); make it anew with "
                            "`asr features`") from None
         frames = (np.memmap(path / "frames.f16", "<f2", "r", shape=shape) if shape[0]
@@ -154,6 +155,17 @@ class Store:
         """Frames of entry `index`, shape (T, F), float16; a view into the mapped file."""
         return self._frames[self.starts[index]:self.starts[index] + self.lengths[index]]
 
+    def fingerprint(self, labels: Iterable[Any]) -> str:
+        """16 hex digits that change with the entries, their frames and what each is labelled with.
+
+        The sums in `moments` stand for the frames.
+        """
+        digest = hashlib.sha256(self.lengths.tobytes() + self.moments.tobytes())
+        for entry, label in zip(self.entries, labels, strict=True):
+            digest.update(repr((entry.id, entry.speaker, entry.speed, entry.copy_number, label))
+                          .encode())
+        return digest.hexdigest()[:16]
+
     def subset(self, indexes: Sequence[int]) -> "Store":
         """A store of some of the entries, with the same mapped file."""
         return replace(self, entries=[self.entries[i] for i in indexes],
@@ -175,7 +187,7 @@ def _load(path: Path, dtype: str, shape: tuple[int, ...]) -> np.ndarray:
     """Read an array that must have this type and shape; its header is looked at before memory is
     taken."""
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        array = np.lib.format.open_memmap(path, mode="r")  # np.load takes other files too
     except (tokenize.TokenError, SyntaxError, EOFError) as error:
         raise ValueError(f"{path.name}: {error.args[0]}") from None
     if array.dtype != dtype or array.shape != shape:

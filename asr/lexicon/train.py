@@ -84,7 +84,7 @@ def train_pronouncer(dictionary: dict[str, list[Pronunciation]], output: Path,
     first, reached = 1, {}
     if checkpoint.exists():
         state = load_checkpoint(checkpoint)
-        check_resumable(checkpoint, state, config.model_dump(), digest)
+        check_resumable(checkpoint, state, {"config": config.model_dump(), "data": digest})
         network.load_state_dict(state["network"])
         optimiser.load_state_dict(state["optimiser"])
         first, reached = state["epoch"] + 1, state["reached"]

@@ -40,7 +40,8 @@ def load_lm(path: Path) -> NgramModel:
             return _unpack({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
     except FileNotFoundError:
         raise AsrError(f"{path}: no such file") from None
-    except (SafetensorError, OSError, KeyError, ValueError, IndexError) as error:
+    except (SafetensorError, OSError, KeyError, ValueError, IndexError, TypeError,
+            AttributeError) as error:  # the last two for types that numpy does not have
         raise AsrError(f"{path}: damaged ({error}); make it again with asr lm convert") from None
 
 

@@ -276,7 +276,7 @@ class LstmTrainer:
         """
         path = checkpoint_of(self.output)
         state = load_checkpoint(path)
-        check_resumable(path, state, self.config.model_dump(), self.data)
+        check_resumable(path, state, {"config": self.config.model_dump(), "data": self.data})
         self.network.load_state_dict(state["network"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.epoch, self.position = state["epoch"], state["position"]

@@ -38,8 +38,13 @@ class FrameBatch:
         return FrameBatch(self.x[rows], self.lengths[rows], self.statistics[rows])
 
     def to(self, device: torch.device) -> "FrameBatch":
-        """The same on another device; copies to a GPU overlap with its work."""
-        if device.type == "cuda":
-            return FrameBatch(*(t.pin_memory().to(device, non_blocking=True)
-                                for t in (self.x, self.lengths, self.statistics)))
-        return self
+        """The same on another device, see `moved`."""
+        return FrameBatch(*(moved(tensor, device)
+                            for tensor in (self.x, self.lengths, self.statistics)))
+
+
+def moved(tensor: Tensor, device: torch.device) -> Tensor:
+    """A tensor of the processor's on another device; a copy to a GPU overlaps with its work."""
+    if device.type == "cuda":
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor

@@ -1,6 +1,5 @@
 """All of a training's state in one file, written beside and renamed."""
 
-import pickle
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +34,9 @@ def load_checkpoint(path: Path, mmap: bool = False) -> dict[str, Any]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
         found = state["format"]
-    except (RuntimeError, OSError, EOFError, KeyError, TypeError, pickle.UnpicklingError) as error:
+    except MemoryError:
+        raise
+    except Exception as error:  # torch's reader raises whatever it stumbles over
         raise AsrError(f"{path}: damaged checkpoint ({one_line(error)}); remove it to "
                        "start anew") from None
     if found != FORMAT:
@@ -44,28 +45,40 @@ def load_checkpoint(path: Path, mmap: bool = False) -> dict[str, Any]:
     return state
 
 
-def check_resumable(path: Path, state: dict[str, Any], config: dict[str, Any], data: str) -> None:
+def check_resumable(path: Path, state: dict[str, Any], own: dict[str, Any]) -> None:
     """Refuse to go on from a checkpoint with something else than it was written with.
 
     Parameters
     ----------
     state : dict
-        The checkpoint at `path`, with its `config` and `data`.
-    data : str
-        Fingerprint of the training data.
+        The checkpoint at `path`.
+    own : dict
+        What must be the same in it: `config`; `data`, a fingerprint of the training data; and, of
+        a training, `features`, their configuration, `development`, a fingerprint, and `initial`,
+        the `bundle` and `sha256` of the weights that it began with, or None.
 
     Raises
     ------
     AsrError
-        The configuration or the data differ; what differs is named.
+        One of them differs; what differs is named.
     """
-    changed = _differences(state["config"], config)
+    if own.keys() - state.keys():  # an older version's, whose fingerprints are made otherwise
+        own = {"config": own["config"]}
+    changed = (_differences(state["config"], own["config"])
+               + _differences(state.get("features", {}), own.get("features", {}), "features."))
     if changed:
         raise AsrError(f"{path}: written with {'; '.join(changed)}; resume with the same settings, "
                        "or train another model")
-    if state["data"] != data:
-        raise AsrError(f"{path}: written with other training data; resume with the same, or train "
-                       "another model")
+    begun = state.get("initial") or {}
+    if "initial" in own and begun.get("sha256") != (own["initial"] or {}).get("sha256"):
+        raise AsrError(
+            f"{path}: begun from --init {begun['bundle']} (weights {begun['sha256'][:16]}); resume "
+            "with the same, or train another model" if begun else
+            f"{path}: begun without --init; resume without it, or train another model")
+    for key, name in (("data", "training"), ("development", "development")):
+        if key in own and state[key] != own[key]:
+            raise AsrError(f"{path}: written with other {name} data; resume with the same, or "
+                           "train another model")
 
 
 def _differences(old: dict[str, Any], new: dict[str, Any], prefix: str = "") -> list[str]:

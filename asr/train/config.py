@@ -9,6 +9,8 @@ from asr.config import Config
 from asr.model.config import ModelConfig
 from asr.text.config import UnitsConfig
 
+_Decay = Annotated[float, Field(ge=0, lt=1)]
+
 
 class AverageConfig(Config):
     """Which epochs' weights are averaged into the final model."""
@@ -17,7 +19,7 @@ class AverageConfig(Config):
     """The epochs with the lowest development WER, or the last ones."""
     epochs: int = Field(5, ge=1)
     """How many."""
-    decay: float = Field(0.0, ge=0, lt=1)
+    decay: _Decay = 0.0
     """What is measured and kept after an epoch is a mean of the weights over its steps and those
     before, each step counting for this much of the next (exponential moving average, e.g. 0.999);
     0 takes the weights as they are."""
@@ -38,7 +40,7 @@ class ScheduleConfig(Config):
 class TrainConfig(Config):
     """Settings of `asr train`."""
 
-    seed: int = 0
+    seed: int = Field(0, ge=-2 ** 63, lt=2 ** 63)
     epochs: int = Field(40, ge=1)
     model: ModelConfig = ModelConfig()
     units: UnitsConfig = UnitsConfig()
@@ -53,7 +55,7 @@ class TrainConfig(Config):
     `{front_end: 0, layers.0: 0.1}`; the longest counts, and 0 freezes."""
     optimiser: Literal["adamw", "muon", "sgd"] = "adamw"
     """Muon, for the matrices inside the network, takes AdamW's rates."""
-    betas: tuple[float, float] = (0.9, 0.98)
+    betas: tuple[_Decay, _Decay] = (0.9, 0.98)
     """Of AdamW; the first is the momentum of `sgd` (Nesterov's)."""
     weight_decay: float = Field(1e-2, ge=0)
     clip: float = Field(1.0, gt=0)

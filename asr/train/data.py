@@ -1,11 +1,11 @@
 """Training data: which utterances, in which batches, in which order."""
 
-import hashlib
 import queue
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -107,8 +107,12 @@ class TrainingSet:
                       unfit: str) -> None:
         row = rows[0]
         entry = self.store.entries[row]
-        reason = (f"{needed[row]} frames needed, {self.output_lengths[row]} there"
-                  if needed[row] or not texts[row] else f"no units for `{texts[row]}`")
+        if needed[row]:
+            reason = f"{needed[row]} frames needed, {self.output_lengths[row]} there"
+        elif texts[row]:
+            reason = f"no units for `{texts[row]}`"
+        else:
+            reason = "no text" if self.lengths[row] else "no frames"
         first = f"{entry.id}{'' if entry.speed == 1 else f' at speed {entry.speed:g}'}: {reason}"
         message = (f"{self.store.path}: {len(rows)} of {len(self.store)} entries unfit for CTC "
                    f"({first})")
@@ -116,15 +120,10 @@ class TrainingSet:
             raise Untrainable(f"{message}; mend them, or train with unfit=drop")
         log(f"{message}: dropped")
 
+    @cached_property
     def fingerprint(self) -> str:
         """16 hex digits that change with the data: a resumed training must find the same."""
-        digest = hashlib.sha256(self.lengths.tobytes())
-        for entry, labels, moments in zip(self.store.entries, self.labels, self.store.moments,
-                                          strict=True):
-            digest.update(repr((entry.id, entry.speed, labels)).encode())
-            if entry.copy_number:  # with other noise or seed, nothing but its frames differs
-                digest.update(moments.tobytes())
-        return digest.hexdigest()[:16]
+        return self.store.fingerprint(self.labels)
 
     def plan(self, seed: int, epoch: int, max_frames: int) -> list[list[int]]:
         """The batches of an epoch: like lengths together, the order of batches shuffled."""

@@ -45,8 +45,6 @@ class Processes:
 
     def sum_gradients(self, network: nn.Module, *extra: Tensor) -> list[Tensor]:
         """Sum all gradients in place over all processes; returns the sums of `extra` scalars."""
-        if self.world == 1:
-            return list(extra)
         gradients = []
         for parameter in network.parameters():
             if not parameter.requires_grad:

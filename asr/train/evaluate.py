@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from itertools import chain
 
 import jiwer
@@ -22,13 +22,28 @@ from asr.train.distributed import Processes
 
 @dataclass(frozen=True)
 class DevelopmentSet:
-    """A store with what was said in it."""
+    """A store with what was said in it.
+
+    Raises
+    ------
+    AsrError
+        There is no text to measure an error rate on.
+    """
 
     store: Store
     statistics: np.ndarray
     texts: Sequence[str]
     indexes: Sequence[int]
     """Entries that are measured."""
+
+    def __post_init__(self) -> None:
+        if not any(self.texts[i].split() for i in self.indexes):
+            raise AsrError(f"{self.store.path}: no text to measure an error rate on")
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """16 hex digits that change with the store and with what was said in it."""
+        return self.store.fingerprint(self.texts)
 
 
 @dataclass(frozen=True)
@@ -56,7 +71,7 @@ def evaluate(network: Network, data: DevelopmentSet, units: Units,
     for index, posteriors in zip(own, results, strict=True):
         text = data.texts[index]
         targets = units.encode(units.spellable(text))
-        if frames_needed(targets) <= len(posteriors):
+        if max(frames_needed(targets), 1) <= len(posteriors):  # torch wants a frame in any case
             loss += float(F.ctc_loss(
                 torch.from_numpy(posteriors), torch.tensor(targets, dtype=torch.long),
                 torch.tensor(len(posteriors)), torch.tensor(len(targets)), BLANK, "sum"))
@@ -64,8 +79,6 @@ def evaluate(network: Network, data: DevelopmentSet, units: Units,
         errors += _errors(text, units.decode(greedy_search(posteriors)[0]))
     network.train()
     loss, labels, wrong, characters, wrong_words, words = processes.sum([loss, labels, *errors])
-    if not words:
-        raise AsrError(f"{data.store.path}: no text to measure an error rate on")
     return Evaluation(loss / max(labels, 1), wrong / characters, wrong_words / words, words)
 
 

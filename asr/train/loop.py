@@ -5,11 +5,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from asr.errors import Untrainable
+from asr.errors import AsrError, Untrainable
 from asr.model.network import Network
 from asr.progress import log
 from asr.text.units import Units
@@ -39,16 +40,22 @@ class Trainer:
 
     The folder holds checkpoint.pt, weights/ (the epochs that may be averaged), metrics.jsonl,
     tensorboard/ and curves.png.
+
+    Parameters
+    ----------
+    initial : dict, optional
+        Where the network's weights are from, see `asr.train.initial`; None if they are random.
     """
 
     def __init__(self, folder: Path, config: TrainConfig, network: Network,
                  units: Units, training: TrainingSet, development: DevelopmentSet,
-                 processes: Processes) -> None:
+                 initial: dict[str, Any] | None, processes: Processes) -> None:
         self.folder = folder
         self.config = config
         self.units = units
         self.training = training
         self.development = development
+        self.initial = initial
         self.processes = processes
         self.on_epoch: Callable[[Record], None] = lambda record: None
         self.network = network.to(processes.device)
@@ -124,10 +131,11 @@ class Trainer:
 
     def _step(self, batch: Batch, rate: float) -> bool:
         """One update; returns whether any process was asked to stop."""
-        loss = self.gradients.add(batch)
-        summed, stop = self.processes.sum_gradients(
-            self.network, loss, torch.tensor(float(self.signals.caught is not None),
-                                             device=self.processes.device))
+        summed = self.gradients.add(batch)
+        stop: bool | Tensor = self.signals.caught is not None
+        if self.processes.world > 1:
+            summed, stop = self.processes.sum_gradients(
+                self.network, summed, torch.full((), float(stop), device=self.processes.device))
         for optimiser in self.optimisers:
             self.scaler.unscale_(optimiser)
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip)
@@ -142,7 +150,7 @@ class Trainer:
         self.unchecked.append((batch, summed, norm))
         if len(self.unchecked) >= _CHECK_EVERY[self.processes.device.type]:
             self._check_losses()
-        return bool(stop) if self.processes.world > 1 else self.signals.caught is not None
+        return bool(stop)  # a tensor, for which a GPU must wait, only where there are several
 
     def _check_losses(self) -> None:
         """Account for the steps since the last look, and stop if one of them has gone wrong."""
@@ -181,7 +189,7 @@ class Trainer:
         self.running = dict.fromkeys(self.running, 0.0)
         self._save()
         if self.processes.first:
-            keep = {self._weights(epoch) for epoch in self._chosen()}
+            keep = {self._weights(epoch) for epoch in self.chosen()}
             for path in self.folder.glob("weights/*.safetensors"):
                 if path not in keep:
                     path.unlink()
@@ -199,7 +207,7 @@ class Trainer:
         for parameter, value in zip(self.network.parameters(), values, strict=False):
             parameter.copy_(value)
 
-    def _chosen(self) -> list[int]:
+    def chosen(self) -> list[int]:
         """Epochs to average, by what has been measured so far."""
         average = self.config.average
         records = self.history
@@ -213,7 +221,7 @@ class Trainer:
 
     def _average(self) -> tuple[dict[str, Tensor], Evaluation]:
         self.processes.wait()  # until the first has written the last epoch's weights
-        weights = average_weights([self._weights(epoch) for epoch in self._chosen()])
+        weights = average_weights([self._weights(epoch) for epoch in self.chosen()])
         self.network.load_state_dict(weights)
         return weights, evaluate(self.network, self.development, self.units, self.processes)
 
@@ -266,9 +274,7 @@ class Trainer:
         self._check_losses()
         if not self.processes.first:
             return
-        save_checkpoint(self.checkpoint, {
-            "config": self.config.model_dump(mode="json"),
-            "data": self.training.fingerprint(),
+        save_checkpoint(self.checkpoint, self._origin() | {
             "network": self.network.state_dict(),
             "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
             "scaler": self.scaler.state_dict(),
@@ -277,17 +283,27 @@ class Trainer:
             "running": self.running, "history": self.history,
         })
 
+    def _origin(self) -> dict[str, Any]:
+        """What a training that goes on must have in common with its checkpoint."""
+        return {
+            "config": self.config.model_dump(mode="json"),
+            "features": self.training.store.config.model_dump(mode="json"),
+            "data": self.training.fingerprint,
+            "development": self.development.fingerprint,
+            "initial": self.initial,
+        }
+
     def resume(self) -> None:
         """Go on from the folder's checkpoint.
 
         Raises
         ------
         AsrError
-            It was written with another configuration or other data; what differs is named.
+            It was written with another configuration, other data or other initial weights (what
+            differs is named), or weights that the average needs are missing.
         """
         state = load_checkpoint(self.checkpoint)
-        check_resumable(self.checkpoint, state, self.config.model_dump(mode="json"),
-                        self.training.fingerprint())
+        check_resumable(self.checkpoint, state, self._origin())
         self.network.load_state_dict(state["network"])
         for optimiser, own in zip(self.optimisers, state["optimisers"], strict=True):
             optimiser.load_state_dict(own)
@@ -296,3 +312,15 @@ class Trainer:
             mean.copy_(saved)
         self.epoch, self.position = state["epoch"], state["position"]
         self.running, self.history = state["running"], state["history"]
+        missing = [path for path in map(self._weights, self._needed()) if not path.exists()]
+        if missing:
+            raise AsrError(f"{self.folder}: the average needs "
+                           f"{', '.join(f'weights/{path.name}' for path in missing)}, not there "
+                           "any more; bring them back, or train another model")
+
+    def _needed(self) -> list[int]:
+        """Epochs so far that may be averaged in the end."""
+        config = self.config
+        first = (config.epochs - config.average.epochs + 1
+                 if config.average.of == "last" and not config.early_stop else 1)
+        return [epoch for epoch in self.chosen() if epoch >= first]

@@ -4,7 +4,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -36,8 +36,6 @@ class Prepared(NamedTuple):
     trainer: Trainer
     overall: np.ndarray | None
     """Statistics for global normalisation, shape (2, F)."""
-    initial: dict[str, Any]
-    """Where the first weights are from, if not random."""
 
 
 def train_model(folder: Path, training_store: Path, development_store: Path, config: TrainConfig,
@@ -78,12 +76,15 @@ def train(folder: Path, training_data: Store, development_data: Store, config: T
     on_epoch : callable, optional
         Is given each epoch's record; what it raises ends the training.
     """
-    if (folder / "checkpoint.pt").exists() and not resume:
+    begun = (folder / "checkpoint.pt").exists()
+    if begun and not resume:
         raise AsrError(f"{folder}: holds a training already; go on with --resume, or choose "
                        "another folder")
+    if (folder / "bundle").exists() and not begun:
+        raise AsrError(f"{folder}: holds a finished training, whose bundle would be replaced (its "
+                       "checkpoint.pt is not there any more); choose another folder")
     commit = _commit()  # now: a checkout may move on while it trains
-    trainer, overall, origin = prepare_training(folder, training_data, development_data, config,
-                                                initial)
+    trainer, overall = prepare_training(folder, training_data, development_data, config, initial)
     if on_epoch is not None:
         trainer.on_epoch = on_epoch
     if trainer.checkpoint.exists():
@@ -92,9 +93,10 @@ def train(folder: Path, training_data: Store, development_data: Store, config: T
         save_config(folder / "config.yaml", config)
     weights, result = trainer.run()
     if trainer.processes.first:
-        log(f"average of {config.average.of} epochs: dev loss {result.loss:.3f}  "
-            f"CER {100 * result.cer:.2f} %  WER {100 * result.wer:.2f} %")
-        provenance = _provenance(config, trainer.training, result, commit) | origin
+        averaged = len(trainer.chosen())
+        log(f"average of {averaged} epoch{'s' if averaged > 1 else ''}: dev loss "
+            f"{result.loss:.3f}  CER {100 * result.cer:.2f} %  WER {100 * result.wer:.2f} %")
+        provenance = _provenance(trainer, result, commit)
         save_bundle(folder / "bundle",
                     BundleConfig(features=training_data.config, model=config.model,
                                  units=config.units.kind, normaliser=config.normaliser,
@@ -129,9 +131,9 @@ def prepare_training(folder: Path, training_data: Store, development_data: Store
 
     torch.manual_seed(config.seed)  # initial weights; everything later is random by name
     network = Network(config.model, features.dimension, len(units))
-    origin = {}
+    origin = None
     if start is not None and initial is not None:
-        origin = {"initial": start_from(network, units, start, initial)}
+        origin = start_from(network, units, start, initial)
     processes = Processes()
     training = TrainingSet(training_data, _statistics(training_data, overall), texts, units,
                            network, config.unfit, config.nonspeech)
@@ -139,13 +141,14 @@ def prepare_training(folder: Path, training_data: Store, development_data: Store
         development_data, _statistics(development_data, overall),
         development_data.texts(config.normaliser),
         evenly(len(development_data), config.dev_utterances))
-    trainer = Trainer(folder, config, network, units, training, development, processes)
+    trainer = Trainer(folder, config, network, units, training, development, origin,
+                      processes)
     if processes.first:
         parameters = sum(p.numel() for p in network.parameters())
         log(f"{len(training.copies)} utterances, {len(units)} units, {parameters / 1e6:.2f} M "
             f"parameters, {str(trainer.dtype).removeprefix('torch.')} on {processes.device}"
             + (f", {processes.world} processes" if processes.world > 1 else ""))
-    return Prepared(trainer, overall, origin)
+    return Prepared(trainer, overall)
 
 
 def _statistics(store: Store, overall: np.ndarray | None) -> np.ndarray:
@@ -155,19 +158,24 @@ def _statistics(store: Store, overall: np.ndarray | None) -> np.ndarray:
 
 
 def _commit() -> str:
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True,  # noqa: S607
-                            check=False, cwd=Path(__file__).parent).stdout.strip()
-    return commit or "not from a git checkout"
+    def git(*arguments: str) -> str:
+        return subprocess.check_output(["git", *arguments], text=True, stderr=subprocess.DEVNULL,  # noqa: S603, S607
+                                       cwd=Path(__file__).parent).strip()
+    try:
+        # A package may be installed below somebody else's checkout, which does not hold it.
+        git("ls-files", "--error-unmatch", Path(__file__).name)
+        return git("rev-parse", "HEAD")
+    except (OSError, subprocess.CalledProcessError):
+        return "not from a git checkout"
 
 
-def _provenance(config: TrainConfig, training: TrainingSet, result: Evaluation, commit: str
-                ) -> dict[str, object]:
+def _provenance(trainer: Trainer, result: Evaluation, commit: str) -> dict[str, object]:
     return {
         "command": " ".join(["asr", *sys.argv[1:]]),
         "commit": commit,
-        "seed": config.seed,
-        "training data": training.fingerprint(),
+        "seed": trainer.config.seed,
+        "training data": trainer.training.fingerprint,
         "torch": torch.__version__,
         "development": {"loss": result.loss, "cer": result.cer, "wer": result.wer},
-        "training": config.model_dump(mode="json"),
-    }
+        "training": trainer.config.model_dump(mode="json"),
+    } | ({"initial": trainer.initial} if trainer.initial else {})

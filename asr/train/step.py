@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from asr.augment.spec_augment import apply_spans
+from asr.model.frame_batch import moved
 from asr.model.front_end import frame_mask
 from asr.model.network import Network
 from asr.progress import log
@@ -74,14 +75,15 @@ class Gradients:
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
             x = self.network.normalise(frames.x, frames.lengths, frames.statistics)
             lengths = frames.lengths.repeat(batch.views)
-            x = apply_spans(x.repeat(batch.views, 1, 1), batch.time_spans.to(self.device),
-                            batch.frequency_spans.to(self.device))
-            dropout = None if batch.dropout is None else batch.dropout.to(self.device)
+            x = apply_spans(x.repeat(batch.views, 1, 1), moved(batch.time_spans, self.device),
+                            moved(batch.frequency_spans, self.device))
+            dropout = None if batch.dropout is None else moved(batch.dropout, self.device)
             posteriors = self.network.from_normalised(x, lengths, dropout)
         output_lengths = self.network.output_lengths(lengths)
-        ctc = F.ctc_loss(posteriors, batch.labels.to(self.device).repeat(batch.views),
-                         output_lengths, batch.label_lengths.to(self.device).repeat(batch.views),
-                         BLANK, "sum") / batch.views
+        labels, label_lengths = (moved(tensor, self.device).repeat(batch.views)
+                                 for tensor in (batch.labels, batch.label_lengths))
+        ctc = F.ctc_loss(posteriors, labels, output_lengths, label_lengths, BLANK,
+                         "sum") / batch.views
         loss = ctc
         if batch.views == 2:
             loss = ctc + self.consistency * consistency(posteriors, output_lengths)

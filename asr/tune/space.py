@@ -4,7 +4,6 @@ import itertools
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 from asr.config import parse_config, set_key
@@ -83,7 +82,11 @@ def _with(base: TrainConfig, changes: Parameters) -> TrainConfig:
 
 
 def _value(config: TrainConfig, name: str) -> Any:
-    return reduce(getattr, name.split("."), config)
+    """None for a key that a mapping, as `rates`, does not have."""
+    value: Any = config
+    for part in name.split("."):
+        value = value.get(part) if isinstance(value, dict) else getattr(value, part)
+    return value
 
 
 def _setting(base: TrainConfig, name: str, key: KeyConfig, grid: bool) -> Setting:

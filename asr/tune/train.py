@@ -127,7 +127,7 @@ def _check_same(study: "optuna.Study", path: Path, base: TrainConfig, search: Se
                     for name in ("store.json", "utterances.jsonl"))
     known = study.user_attrs
     if "data" in known:
-        check_resumable(path, known, config, data)
+        check_resumable(path, known, {"config": config, "data": data})
     else:
         study.set_user_attr("config", config)
         study.set_user_attr("data", data)

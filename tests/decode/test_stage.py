@@ -87,10 +87,17 @@ def test_what_are_no_posteriors_is_named():
         list(decode_labellings(["u", "v"], found, UNITS, 0.03, Search(config), 1))
 
 
+def test_copies_are_for_training(bundle, stores, tmp_path):
+    with pytest.raises(AsrError, match=r"40 of 80 entries are copies.* without --speeds"):
+        decode_store(bundle, stores[0], tmp_path / "out.jsonl", SearchRequest({}), 1)
+    assert not (tmp_path / "out.jsonl").exists()
+
+
 @pytest.mark.parametrize("count", [2, 3, 20])
-def test_shards_give_the_bytes_of_the_whole(bundle, stores, tmp_path, monkeypatch, count):
-    """A store with two copies of each id; with 20 shards some have no batch."""
+def test_shards_give_the_bytes_of_the_whole(bundle, tmp_path, monkeypatch, count):
+    """With 20 shards some have no batch."""
     seen = []
+    store = write_speech(tmp_path / "store", 80, seed=1)
 
     def noted(bundle, frames, statistics):
         seen.append([len(f) for f in frames])
@@ -99,17 +106,17 @@ def test_shards_give_the_bytes_of_the_whole(bundle, stores, tmp_path, monkeypatc
     monkeypatch.setattr(Bundle, "log_posteriors", noted)
     monkeypatch.setattr(feature_batch, "BATCH_FRAMES", 900)
     request = SearchRequest({"beam": 4, "nbest": 2})
-    decode_store(bundle, stores[0], tmp_path / "whole.jsonl", request, 2)
+    decode_store(bundle, store, tmp_path / "whole.jsonl", request, 2)
     batches = sorted(seen)
     seen.clear()
     for number in reversed(range(1, count + 1)):
         assert not (tmp_path / "out.jsonl").exists()
-        decode_store(bundle, stores[0], tmp_path / "out.jsonl", request, 2, Shard(number, count))
+        decode_store(bundle, store, tmp_path / "out.jsonl", request, 2, Shard(number, count))
     assert sorted(seen) == batches
     assert 3 < len(batches) < 20
     assert (tmp_path / "out.jsonl").read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["bundle", "out.jsonl",
-                                                                "whole.jsonl"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "bundle", "out.jsonl", "store", "whole.jsonl"]
 
 
 @given(st.lists(st.integers(0, 50), max_size=60), st.integers(1, 200), st.integers(1, 7))

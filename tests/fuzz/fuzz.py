@@ -128,6 +128,17 @@ def store(folder: Path) -> None:
          np.ones((5 + i, 4), np.float16)) for i in range(3)])
 
 
+def checkpoint(folder: Path) -> None:
+    """A training's state."""
+    import torch
+
+    from asr.train.checkpoint import save_checkpoint
+
+    save_checkpoint(folder / "checkpoint.pt", {
+        "config": {"seed": 0}, "network": {"w": torch.ones(4, 3)}, "epoch": 1,
+        "optimisers": [{"state": {0: {"step": torch.tensor(1.0)}}}], "history": [{"loss": 0.5}]})
+
+
 def transcripts(folder: Path) -> None:
     """What `asr score` reads."""
     (folder / "a.trn").write_text("one two (s-u1)\nthree (s-u2)\n(s-u3)\n")
@@ -197,6 +208,12 @@ def read_store(path: Path) -> None:
         opened.frames(i).sum()
 
 
+def read_checkpoint(path: Path) -> None:
+    from asr.train.checkpoint import load_checkpoint
+
+    load_checkpoint(path)
+
+
 def read_transcripts(path: Path) -> None:
     from asr.lexicon.dictionary import read_dictionary
     from asr.score.read import Source, read_sides
@@ -212,6 +229,7 @@ KINDS: dict[str, tuple[Callable[[Path], None], Callable[[Path], None]]] = {
     "audio": (audio, read_sound), "configuration": (configuration, read_configuration),
     "manifest": (manifest, read_jsonl), "bundle": (bundle, read_model),
     "language-model": (language_model, read_language_model), "store": (store, read_store),
+    "checkpoint": (checkpoint, read_checkpoint),
     "transcripts": (transcripts, read_transcripts)}
 
 

@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import pytest
 import torch
@@ -29,17 +30,17 @@ def started(trained, stores, tmp_path, *overrides):
 
 
 def test_with_the_same_units_it_is_the_same_network(trained, stores, tmp_path):
-    trainer, _, origin = started(trained, stores, tmp_path)
+    trainer, _ = started(trained, stores, tmp_path)
     bundle = load_bundle(trained)
     for name, tensor in trainer.network.state_dict().items():
         assert torch.equal(tensor, bundle.network.state_dict()[name])
-    assert len(origin["initial"]["sha256"]) == 64
+    assert len(trainer.initial["sha256"]) == 64
 
 
 def test_units_that_both_know_keep_their_rows(trained, stores, tmp_path, capsys):
     texts = ["zinc tin", "tin"] * 4
     new = write_speech(tmp_path / "new", 0, seed=3, texts=texts)
-    trainer, _, _ = started(trained, (new, new), tmp_path)
+    trainer, _ = started(trained, (new, new), tmp_path)
     assert trainer.units.symbols == ["<blank>", "|", "c", "i", "n", "t", "z"]
     bundle, head = load_bundle(trained), trainer.network.head
     for row, symbol in enumerate(trainer.units.symbols):
@@ -52,7 +53,7 @@ def test_units_that_both_know_keep_their_rows(trained, stores, tmp_path, capsys)
 
 def test_the_bundles_units_stay_where_they_spell_the_texts(trained, stores, tmp_path):
     few = write_speech(tmp_path / "few", 0, seed=4, texts=["one", "two"] * 4)
-    trainer, _, _ = started(trained, (few, few), tmp_path)
+    trainer, _ = started(trained, (few, few), tmp_path)
     assert trainer.units.symbols == load_bundle(trained).units.symbols
 
 
@@ -88,3 +89,21 @@ def test_it_starts_where_the_other_has_ended_and_frozen_parts_stay(trained, stor
     old = load_bundle(trained).network.state_dict()
     for name, tensor in new.network.state_dict().items():
         assert torch.equal(tensor, old[name]) == name.startswith("front_end.")
+
+
+def test_it_goes_on_from_the_weights_that_it_began_with_alone(trained, stores, tmp_path):
+    def go_on(name, initial):
+        train_model(tmp_path / name, *stores, settings, resume=True, initial=initial)
+    settings, copy, other = config("epochs=1"), tmp_path / "copy", tmp_path / "other"
+    for folder in (copy, other):
+        shutil.copytree(trained, folder)
+    weights = (other / "model.safetensors").read_bytes()
+    (other / "model.safetensors").write_bytes(weights[:-1] + bytes([weights[-1] ^ 1]))
+    go_on("begun", trained)
+    go_on("begun", copy)
+    for initial in (None, other):
+        with pytest.raises(AsrError, match=f"begun from --init {trained} .*resume with the same"):
+            go_on("begun", initial)
+    go_on("random", None)
+    with pytest.raises(AsrError, match="begun without --init; resume without it"):
+        go_on("random", trained)

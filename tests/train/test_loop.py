@@ -5,10 +5,11 @@ import torch
 from dummies import TINY
 
 from asr.config import load_config
+from asr.errors import AsrError
 from asr.features.store import Store
 from asr.train.config import TrainConfig
 from asr.train.loop import Trainer
-from asr.train.stage import prepare_training, train_model
+from asr.train.stage import prepare_training, train, train_model
 
 
 def config(*overrides):
@@ -58,3 +59,26 @@ def test_the_mean_over_steps_by_its_formula(stores, tmp_path, monkeypatch):
     found = torch.cat([weights[name].flatten() for name, _ in trainer.network.named_parameters()])
     torch.testing.assert_close(found.double(), expected, rtol=1e-4, atol=1e-6)
     assert trainer.history[0]["dev_loss"] == pytest.approx(result.loss)
+
+
+@pytest.mark.parametrize(("of", "needed"), [("last", [2]), ("best", [1, 2])])
+def test_weights_that_the_average_needs_are_missed_at_once(of, needed, stores, tmp_path):
+    """After two of three epochs; two of them are averaged."""
+    settings = config("epochs=3", "average.epochs=2", f"average.of={of}")
+
+    def on_epoch(record):
+        if record["epoch"] == 3:
+            raise InterruptedError
+    opened = [Store.open(store) for store in stores]
+    with pytest.raises(InterruptedError):
+        train(tmp_path, *opened, settings, resume=False, on_epoch=on_epoch)
+    files = [tmp_path / "weights" / f"epoch-000{epoch}.safetensors" for epoch in (1, 2)]
+    kept = [path.read_bytes() for path in files]
+    for path in files:
+        path.unlink()
+    with pytest.raises(AsrError) as caught:
+        train(tmp_path, *opened, settings, resume=True)
+    assert [epoch for epoch in (1, 2, 3) if f"epoch-000{epoch}" in str(caught.value)] == needed
+    for epoch in needed:
+        files[epoch - 1].write_bytes(kept[epoch - 1])
+    train(tmp_path, *opened, settings, resume=True)

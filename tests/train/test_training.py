@@ -2,24 +2,29 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 
+import numpy as np
 import pytest
 import torch
-from dummies import TINY, WORDS, unigrams, write_speech
+from dummies import FEATURES, TINY, WORDS, unigrams, write_speech
 
 from asr.config import load_config
 from asr.decode.settings import SearchRequest
 from asr.decode.stage import decode_store
 from asr.errors import AsrError
-from asr.features.store import Store
+from asr.features.config import FeatureConfig
+from asr.features.store import Entry, Store, config_hash, write_store
 from asr.lm.binary import save_lm
 from asr.manifest import Hypothesis, read_records
 from asr.model.bundle import load_bundle
 from asr.score.align import score_utterances
+from asr.train import stage
+from asr.train.checkpoint import load_checkpoint, save_checkpoint
 from asr.train.config import TrainConfig
 from asr.train.stage import train, train_model
 
@@ -245,12 +250,86 @@ def test_a_finished_training_is_not_overwritten(uninterrupted, stores):
         train_model(uninterrupted, *stores, config("epochs=4"), resume=False)
 
 
+@pytest.mark.parametrize("resume", [False, True])
+def test_nor_is_one_whose_checkpoint_was_removed(resume, uninterrupted, stores, tmp_path):
+    shutil.copytree(uninterrupted / "bundle", tmp_path / "m" / "bundle")
+    with pytest.raises(AsrError, match="finished training"):
+        train_model(tmp_path / "m", *stores, config("epochs=4"), resume=resume)
+    assert weights(tmp_path / "m") == weights(uninterrupted)
+
+
+def git(folder, *arguments):
+    return subprocess.run(["git", "-c", "user.name=n", "-c", "user.email=e@e", *arguments],
+                          cwd=folder, check=True, capture_output=True, text=True).stdout.strip()
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="no git")
+def test_the_commit_is_of_the_checkout_that_holds_the_package(tmp_path, monkeypatch):
+    file = tmp_path / ".venv" / "asr" / "stage.py"
+    file.parent.mkdir(parents=True)
+    file.touch()
+    monkeypatch.setattr(stage, "__file__", str(file))
+    git(tmp_path, "init", "-q")
+    git(tmp_path, "commit", "-q", "--allow-empty", "-m", "somebody else's")
+    assert stage._commit() == "not from a git checkout"
+    git(tmp_path, "add", str(file))
+    git(tmp_path, "commit", "-q", "-m", "the package")
+    assert stage._commit() == git(tmp_path, "rev-parse", "HEAD")
+    monkeypatch.setenv("PATH", "")
+    assert stage._commit() == "not from a git checkout"
+
+
+@pytest.mark.parametrize("texts", [[], ["", " "]])
+def test_a_development_set_without_text_is_refused_before_it_trains(texts, stores, tmp_path):
+    write_store(tmp_path / "dev", FEATURES, [
+        (Entry(id=str(i), text=text, speaker="s"), np.zeros((50, 12), np.float16))
+        for i, text in enumerate(texts)])
+    with pytest.raises(AsrError, match="no text to measure an error rate on"):
+        train_model(tmp_path / "m", stores[0], tmp_path / "dev", config(), resume=False)
+    assert not (tmp_path / "m").exists()
+
+
+def test_development_utterances_without_frames_are_all_deletions(stores, tmp_path):
+    write_store(tmp_path / "dev", FEATURES, [
+        (Entry(id=f"u{i}", text=text, speaker="s"), np.zeros((0, 12), np.float16))
+        for i, text in enumerate(["zzz", "", "one two"])])
+    result = train(tmp_path / "m", Store.open(stores[0]), Store.open(tmp_path / "dev"),
+                   config("epochs=1"), resume=False)
+    assert (result.wer, result.cer, result.words, result.loss) == (1, 1, 3, 0)
+
+
 def test_resume_refuses_other_settings_and_other_data(uninterrupted, stores, tmp_path):
     with pytest.raises(AsrError, match=r"epochs=4, not 5; model\.dropout=0\.2, not 0\.1"):
         train_model(uninterrupted, *stores, config("epochs=5", "model.dropout=0.1"), resume=True)
     other = write_speech(tmp_path / "other", 40, seed=9, speeds=(0.9, 1.0))
     with pytest.raises(AsrError, match="other training data"):
         train_model(uninterrupted, other, stores[1], config("epochs=4"), resume=True)
+    with pytest.raises(AsrError, match="other development data"):
+        train_model(uninterrupted, stores[0], other, config("epochs=4"), resume=True)
+    for folder, store in zip(("train", "dev"), stores, strict=True):
+        shutil.copytree(store, tmp_path / folder)
+        header = json.loads((store / "store.json").read_text())
+        header["config"]["low_freq"] = 60.0
+        header["hash"] = config_hash(FeatureConfig(**header["config"]))
+        (tmp_path / folder / "store.json").write_text(json.dumps(header))
+    with pytest.raises(AsrError, match=r"features\.low_freq=20\.0, not 60\.0"):
+        train_model(uninterrupted, tmp_path / "train", tmp_path / "dev", config("epochs=4"),
+                    resume=True)
+
+
+def test_a_checkpoint_of_an_older_version_goes_on(uninterrupted, stores, tmp_path):
+    """It has no word of features, development data or initial weights."""
+    shutil.copytree(uninterrupted, tmp_path / "m")
+    checkpoint = tmp_path / "m" / "checkpoint.pt"
+    state = load_checkpoint(checkpoint)
+    for key in ("features", "development", "initial"):
+        del state[key]
+    save_checkpoint(checkpoint, state | {"data": "0123456789abcdef"})
+    train_model(tmp_path / "m", *stores, config("epochs=4"), resume=True)
+    with pytest.raises(AsrError, match="epochs=4, not 5"):
+        train_model(tmp_path / "m", *stores, config("epochs=5"), resume=True)
+
+
 
 
 def test_a_damaged_checkpoint_is_named(stores, tmp_path):
@@ -261,12 +340,13 @@ def test_a_damaged_checkpoint_is_named(stores, tmp_path):
 
 def test_unfit_utterances_are_refused_or_dropped_and_counted(stores, tmp_path, capsys):
     store = write_speech(tmp_path / "train", 0, seed=3, texts=["one two", "", "ten", "six"])
-    with pytest.raises(AsrError, match=r"1 of 4 entries unfit for CTC \(3-1: 0 frames needed"):
+    with pytest.raises(AsrError, match=r"1 of 4 entries unfit for CTC \(3-1: no text\)"):
         train_model(tmp_path / "a", store, stores[1], config("epochs=1"), resume=False)
     assert not (tmp_path / "a").exists()
     train_model(tmp_path / "b", store, stores[1], config("epochs=1", "unfit=drop"), resume=False)
     said = capsys.readouterr().err
     assert "1 of 4 entries unfit" in said and "dropped" in said and "3 utterances" in said
+    assert "average of 1 epoch:" in said
 
 
 def test_a_loss_that_is_not_finite_ends_it_and_names_the_batch(stores, tmp_path):
@@ -288,7 +368,9 @@ def test_early_stop_and_best_average(stores, tmp_path):
 
 @pytest.mark.parametrize(("override", "message"), [
     ("model.lairs=4", "did you mean `model.layers`"), ("epochs=many", "epochs"),
-    ("epochs=0", "epochs"), ("model=3", "model"), ("nonsense", "key=value")])
+    ("epochs=0", "epochs"), ("model=3", "model"), ("nonsense", "key=value"),
+    ("betas=[1.5, 0.98]", "`betas.0`"), ("betas=[0.9, 1]", "`betas.1`"),
+    ("seed=9223372036854775808", "`seed`")])
 def test_bad_settings_are_one_line_and_exit_2(stores, tmp_path, override, message):
     result = run(tmp_path / "m", stores, override)
     assert result.returncode == 2

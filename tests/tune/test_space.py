@@ -110,6 +110,16 @@ def test_the_start_is_the_base_configuration_if_it_is_there():
     assert space({"model.cell": {"choices": ["gru"]}}).start() is None
 
 
+def test_the_rate_of_a_part_is_a_setting():
+    rates = {"rates.front_end": {"low": 0, "high": 1}, "rates.head": {"choices": [1, 2]}}
+    found = space(rates, "rates={head: 2}")
+    assert found.start() is None
+    config = found.config({"rates.front_end": 0.25, "rates.head": 1})
+    assert config.rates == {"front_end": 0.25, "head": 1}
+    assert space(rates, "rates={head: 2, front_end: 0.5}").start() == {
+        "rates.front_end": 0.5, "rates.head": 2}
+
+
 def test_a_point_that_is_no_configuration_is_untrainable():
     found = space({"model.layers": {"low": 1, "high": 3}})
     with pytest.raises(Untrainable, match=r"model\.layers"):
