@@ -54,11 +54,14 @@ def make(sources: tuple[Path, ...], output: Path, dictionary: Path | None, norma
     OUTPUT as `units.lexicon`, and the search finds no other words.
     """
     from asr.lexicon.dictionary import cmudict, read_dictionary
-    from asr.lexicon.pronouncer import Pronouncer
     from asr.lexicon.stage import make_lexicon
     from asr.text.normalise import normaliser as named
 
+    pronouncer = None
+    if g2p is not None:
+        from asr.lexicon.pronouncer import Pronouncer  # loads torch
+
+        pronouncer = Pronouncer.load(g2p)
     normalise = named(normaliser)
-    make_lexicon(sources, output, normalise,
-                 read_dictionary(dictionary or cmudict(), normalise),
-                 None if g2p is None else Pronouncer.load(g2p))
+    make_lexicon(sources, output, normalise, read_dictionary(dictionary or cmudict(), normalise),
+                 pronouncer)

@@ -17,7 +17,7 @@ from asr.progress import log, track
 from asr.study import require_optuna
 
 _SHARES = [round(0.1 * i, 1) for i in range(11)]
-_WIDTHS = (4, 8, 16, 32, 64, 128, 256)
+_WIDTHS = (4, 8, 16, 32, 64, 128, 256, 512)
 _AS_GOOD = 0.0005  # a narrower beam may cost this much WER
 _MANY_UNKNOWN = 0.05  # share of words unknown to the language model that gets a warning
 

@@ -2,22 +2,26 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from asr.errors import AsrError
 from asr.files import atomic_write, same_place
 from asr.lexicon.dictionary import Pronunciation
-from asr.lexicon.pronouncer import Pronouncer
 from asr.lm.binary import load_lm
 from asr.lm.build import read_sentences
 from asr.lm.ngram import SPECIAL
 from asr.progress import log
+
+if TYPE_CHECKING:
+    from asr.lexicon.pronouncer import Pronouncer  # loads torch
 
 _MODELS = (".lm", ".arpa", ".arpa.gz", ".arpa.xz")
 _NO_LEXICON = (".lm", ".arpa", ".jsonl", ".gz", ".xz")
 
 
 def make_lexicon(sources: Sequence[Path], output: Path, normalise: Callable[[str], str],
-                 dictionary: dict[str, list[Pronunciation]], pronouncer: Pronouncer | None) -> None:
+                 dictionary: dict[str, list[Pronunciation]], pronouncer: "Pronouncer | None"
+                 ) -> None:
     """Write a line with its phones for each pronunciation of each word of the sources, by word.
 
     Parameters
