@@ -10,9 +10,12 @@ def start_quickly() -> None:
 
     A model's lexicon and numba's types are some hundred thousand objects that stay, which the
     garbage collector would go through again and again, and a last time at the end. And numba
-    imports scipy, which takes it as long as all else that it does before the first compiled
-    function, in case one has a product of matrices: none of ours has.
+    imports scipy and cffi, which takes it longer than all else that it does before the first
+    compiled function, in case one has a product of matrices or calls C: none of ours does.
     """
+    import soundfile  # noqa: F401  # does without cffi itself, or gets it here
+
     gc.set_threshold(100_000, 20)
     atexit.register(gc.freeze)
-    sys.modules.setdefault("scipy", None)  # type: ignore[arg-type]  # `import` then says no
+    for name in ("scipy", "cffi"):
+        sys.modules.setdefault(name, None)  # type: ignore[arg-type]  # `import` then says no

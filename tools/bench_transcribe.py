@@ -8,8 +8,9 @@ Every recogniser gets the same WAV files (16 kHz, 16 bits), one after the other,
 own that is bound to as many cores as it has threads; asr also gets them all at once. DIR holds the
 peers' environments and is filled where they are missing (from the package index; a peer that cannot
 be installed is left out). Shown are, of a process: seconds of processor time and of the clock for a
-second of speech (loading left out), the highest resident memory, and the time from its start to the
-text of one 5 s file (the median of --repeat, files in the system's cache). Error rates are after
+second of speech (loading left out), the highest resident memory, and the time from its start to its
+end with one 5 s file (the median of --repeat, files in the system's cache; of asr that is `asr
+transcribe`, of the peers a few lines of Python). Error rates are after
 whisper's English normaliser on both sides, which is fair to those that write digits, and after
 LibriSpeech's. Error rates on a development set on which weights were tuned flatter.
 """
@@ -113,27 +114,37 @@ PEERS = {
 class System:
     """A program, the interpreter that runs it and what its environment holds besides."""
 
-    def __init__(self, name: str, program: str, python: str, **environment: str) -> None:
+    def __init__(self, name: str, program: str, python: str, command: tuple[str, ...] = (),
+                 **environment: str) -> None:
         self.name = name
         self.program = program
         self.python = python
+        self.command = command or ("-c", program)
         self.environment = environment
 
-    def run(self, paths: list[Path], threads: int) -> tuple[dict, float]:
-        """What it prints, and the clock's seconds from its start to its end."""
+    def run(self, paths: list[Path], threads: int) -> dict:
+        """What the program prints."""
+        output, _ = self._run(("-c", self.program), paths, threads)
+        return json.loads(output.splitlines()[-1])
+
+    def seconds(self, path: Path, threads: int) -> float:
+        """The clock's from the start to the end of the command with one file."""
+        return self._run(self.command, [path], threads)[1]
+
+    def _run(self, command: tuple[str, ...], paths: list[Path], threads: int) -> tuple[str, float]:
         environment = os.environ | self.environment | {
             "THREADS": str(threads), "OMP_NUM_THREADS": str(threads),
             "CUDA_VISIBLE_DEVICES": ""}
         start = time.perf_counter()
         process = subprocess.Popen(
-            [self.python, "-c", self.program, *map(str, paths)], env=environment,
+            [self.python, *command, *map(str, paths)], env=environment,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             preexec_fn=lambda: os.sched_setaffinity(0, set(range(threads))))
         output, errors = process.communicate()
         seconds = time.perf_counter() - start
         if process.returncode:
             raise RuntimeError(errors.strip().splitlines()[-1] if errors else "no message")
-        return json.loads(output.splitlines()[-1]), seconds
+        return output, seconds
 
 
 def peer(name: str, folder: Path) -> System | None:
@@ -164,16 +175,13 @@ def main() -> None:
     options = parser.parse_args()
     utterances = read_manifest(options.manifest)
     chosen = [utterances[i] for i in evenly(len(utterances), options.utterances)]
-    ours = {"BUNDLE": options.model}
+    model = ("--model", options.model) if options.model else ()
     systems = [
-        System("asr, greedy, a file at a time", _OURS, sys.executable,
-               SEARCH="greedy", **ours),
-        System("asr, beam and LM, a file at a time", _OURS, sys.executable,
-               SEARCH="beam", **ours),
-        System("asr, greedy, all files", _OURS_BATCH, sys.executable,
-               SEARCH="greedy", **ours),
-        System("asr, beam and LM, all files", _OURS_BATCH, sys.executable,
-               SEARCH="beam", **ours)]
+        System(f"asr, {name}, {files}", program, sys.executable,
+               ("-m", "asr", "transcribe", *model, "--search", search),
+               BUNDLE=options.model, SEARCH=search)
+        for files, program in (("a file at a time", _OURS), ("all files", _OURS_BATCH))
+        for search, name in (("greedy", "greedy"), ("beam", "beam and LM"))]
     if options.peers:
         systems += [system for name in PEERS if (system := peer(name, options.peers))]
     with tempfile.TemporaryDirectory() as folder:
@@ -200,9 +208,9 @@ def report(systems: list[System], utterances: list[Utterance], folder: Path, thr
     for system in systems:
         for count in threads:
             try:
-                system.run([five], count)  # its files are in the cache now
-                cold = statistics.median(system.run([five], count)[1] for _ in range(repeat))
-                result, _ = system.run(paths, count)
+                system.seconds(five, count)  # its files are in the cache now
+                cold = statistics.median(system.seconds(five, count) for _ in range(repeat))
+                result = system.run(paths, count)
             except RuntimeError as error:
                 print(f"{system.name}: {error}", file=sys.stderr)
                 break
