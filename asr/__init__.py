@@ -39,12 +39,12 @@ def load_model(path: str | Path | None = None, **settings: Any) -> Recogniser:
     --------
     >>> import asr
     >>> model = asr.load_model()
-    >>> transcript = model.transcribe("tests/speech/1272-128104-0000.opus")
+    >>> transcript = model.transcribe("tests/speech/5694-64029-0001.opus")
     >>> print(transcript.text)  # doctest: +ELLIPSIS
-    mister ...
+    the federal army ...
     >>> [(word.text, word.start, word.end, word.confidence)
     ...  for word in transcript.words]  # doctest: +ELLIPSIS
-    [('mister', ...
+    [('the', ...
     """
     from pathlib import Path
 
