@@ -148,7 +148,10 @@ def _unpack(tensors: dict[str, np.ndarray]) -> NgramModel:
 def _values(tensors: dict[str, np.ndarray], name: str) -> np.ndarray:
     array = tensors[name]
     codes: Any = tensors.get(f"{name}.codes")
-    return array if codes is None else codes[array]
+    values = array if codes is None else codes[array]
+    if values.dtype != np.float32:
+        raise ValueError(f"{name}: {values.dtype}")
+    return values
 
 
 def _quantise(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -31,6 +31,7 @@ def expected(bundle, samples, silence):
     return [final_line(event) for event in events if isinstance(event, Final)]
 
 
+@pytest.mark.slow
 def test_a_file_is_listened_to(run, live_babbler, audio, babble, capsys):
     assert run(audio, "--model", live_babbler, "--speed", "0", "--silence", "0.3") == 0
     said = capsys.readouterr()

@@ -10,6 +10,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import fuzz
 
 
+@pytest.mark.slow
 def test_nothing_is_found(tmp_path):
     assert fuzz.fuzz(list(fuzz.KINDS), first=0, cases=210, keep=tmp_path / "finds") == []
 

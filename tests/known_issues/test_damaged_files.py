@@ -65,7 +65,8 @@ def test_numbers_without_end(tmp_path):
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float8_e4m3fn])
-def test_types_that_numpy_does_not_have(tmp_path, dtype):
+def test_types_that_numpy_has_not_or_has_from_another_package(tmp_path, dtype):
+    """onnx brings bfloat16 with it."""
     save_lm(tmp_path / "a.lm", unigrams("a", "b"))
     tensors = load_file(tmp_path / "a.lm")
     tensors["log_prob.1"] = tensors["log_prob.1"].to(dtype)

@@ -63,6 +63,7 @@ def uninterrupted(stores, tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_it_learns(stores, tmp_path):
     settings = config("epochs=25", "batch_seconds=3", "model.units=48", "model.dropout=0",
                       "spec_augment.time_masks_per_second=0")
@@ -85,6 +86,7 @@ six s ih k s
 
 @pytest.mark.parametrize("settings", [
     ("units.kind=bpe", "units.size=24"), ("units.kind=phones", "unfit=drop")])
+@pytest.mark.slow
 def test_other_units_are_learnt_and_searched(settings, stores, tmp_path, capsys):
     """`ten` has no pronunciation; `too` sounds like `two`, and the language model tells them."""
     lexicon = tmp_path / "lexicon.txt"

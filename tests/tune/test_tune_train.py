@@ -278,6 +278,7 @@ def test_folds_are_trained(tiny, tmp_path):
     assert trials(tmp_path)[0].value == pytest.approx(wrong / words)
 
 
+@pytest.mark.slow
 def test_workers_share_a_search_that_ends_as_if_uninterrupted(tiny, tmp_path):
     """Two processes, one of them killed in the middle of a trial, and a third one afterwards."""
     search = tmp_path / "search.yaml"
