@@ -54,14 +54,13 @@ def align_samples(bundle: "Bundle", samples: np.ndarray, text: str, allow_unknow
     spelling = spell(written, bundle.units, allow_unknown)
     log_posteriors = windowed_log_posteriors(bundle, samples)
     duration = len(samples) / bundle.sample_rate
-    try:
-        words = align_posteriors(log_posteriors, pronounced(log_posteriors, spelling, bundle.units),
-                                 bundle.units, bundle.frame_shift, duration)
-    except ValueError:
+    needed = frames_needed(spelling.labels.tolist())
+    if needed > len(log_posteriors):
         raise AsrError(f"{duration:.2f} s of audio, {len(log_posteriors)} frames of the model, are "
-                       f"too short for the transcript, which needs "
-                       f"{frames_needed(spelling.labels.tolist())}; do they belong together?"
-                       ) from None
+                       f"too short for the transcript, which needs {needed}; do they belong "
+                       "together?")
+    words = align_posteriors(log_posteriors, pronounced(log_posteriors, spelling, bundle.units),
+                             bundle.units, bundle.frame_shift, duration)
     return Alignment(duration, words, misfits(log_posteriors, words, bundle.units,
                                               bundle.frame_shift, duration))
 
@@ -79,7 +78,7 @@ def pronounced(log_posteriors: np.ndarray, spelling: Spelling, units: Units) -> 
     """
     if all(len(ways) == 1 for _, _, ways in spelling.parts):
         return spelling
-    log_posteriors = _with_wildcard(log_posteriors, units)
+    log_posteriors = _with_wildcard(log_posteriors, spelling, units)
     spans = unit_spans(log_posteriors, spelling.labels, align(log_posteriors, spelling.labels))
     before = np.append(0, spans.end)
     behind = np.append(spans.start, len(log_posteriors))
@@ -99,8 +98,10 @@ def _best_path_score(log_posteriors: np.ndarray, way: Sequence[int]) -> float:
     return log_posteriors[np.arange(len(path)), np.where(path < 0, BLANK, labels[path])].sum()
 
 
-def _with_wildcard(log_posteriors: np.ndarray, units: Units) -> np.ndarray:
-    """With a column for the unit `len(units)`, which may be any sound."""
+def _with_wildcard(log_posteriors: np.ndarray, spelling: Spelling, units: Units) -> np.ndarray:
+    """With a column for the unit `len(units)`, which may be any sound, where there is one."""
+    if len(units) not in spelling.labels:
+        return log_posteriors
     return np.column_stack([log_posteriors, log_posteriors.max(axis=1) - _WILDCARD_COST])
 
 
@@ -123,7 +124,7 @@ def align_posteriors(log_posteriors: np.ndarray, spelling: Spelling, units: Unit
         There are fewer frames than the transcript needs.
     """
     labels = spelling.labels
-    log_posteriors = _with_wildcard(log_posteriors, units)
+    log_posteriors = _with_wildcard(log_posteriors, spelling, units)
     path = align(log_posteriors, labels)
     parts, symbols = np.append(units.parts, 0), [*units.symbols, WILDCARD]
     inside = [[i for i in range(*edges) if parts[labels[i]] != BETWEEN]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from asr.errors import AsrError
 from asr.files import atomic_write, same_place
 from asr.lexicon.dictionary import Pronunciation
-from asr.lm.binary import load_lm
+from asr.lm.binary import NAMES, load_lm
 from asr.lm.build import read_sentences
 from asr.lm.ngram import SPECIAL
 from asr.progress import log
@@ -15,8 +15,7 @@ from asr.progress import log
 if TYPE_CHECKING:
     from asr.lexicon.pronouncer import Pronouncer  # loads torch
 
-_MODELS = (".lm", ".arpa", ".arpa.gz", ".arpa.xz")
-_NO_LEXICON = (".lm", ".arpa", ".jsonl", ".gz", ".xz")
+_NO_LEXICON = (*NAMES, ".jsonl", ".gz", ".xz")
 
 
 def make_lexicon(sources: Sequence[Path], output: Path, normalise: Callable[[str], str],
@@ -61,7 +60,7 @@ def make_lexicon(sources: Sequence[Path], output: Path, normalise: Callable[[str
 
 
 def _words(path: Path, normalise: Callable[[str], str]) -> set[str]:
-    if path.name.endswith(_MODELS):
+    if path.name.endswith(NAMES):
         return set(load_lm(path).words[len(SPECIAL):])
     return {word for sentence in read_sentences([path])
             for word in normalise(sentence).split()}

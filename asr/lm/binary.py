@@ -18,6 +18,8 @@ from asr.lm.arpa import read_arpa, write_arpa
 from asr.lm.ngram import SPECIAL, Level, NgramModel
 
 FORMAT = "asr n-gram model 1"
+NAMES = (".lm", ".arpa", ".arpa.gz", ".arpa.xz")
+"""How the name of a model's file ends."""
 _CODES = 256
 _MANY = 255  # a number of children that does not fit into a byte is kept beside
 
@@ -54,7 +56,7 @@ def check_output(path: Path, quantise: bool = False) -> None:
         The name does not end as a model's (it may be a text's, where the output was forgotten), or
         is not that of a binary file and `quantise` asks for one.
     """
-    if not path.name.endswith((".lm", ".arpa", ".arpa.gz", ".arpa.xz")):
+    if not path.name.endswith(NAMES):
         raise AsrError(f"{path}: the name of a model to write must end in .lm, .arpa, .arpa.gz or "
                        ".arpa.xz")
     if quantise and path.suffix != ".lm":
