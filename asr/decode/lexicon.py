@@ -1,13 +1,12 @@
 """Words by their spelling in units, as a trie in flat arrays."""
 
-from collections.abc import Sequence
-from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
 from numba import njit
 
 from asr.lm.ngram import NONE, find_word
+from asr.text.units import Spellings
 
 ROOT = 0  # before the first unit of a word
 
@@ -19,41 +18,30 @@ class Lexicon(NamedTuple):
     unit: np.ndarray
     first_child: np.ndarray  # and one more: children of i end where i + 1's begin
     first_word: np.ndarray  # in `words`, and one more: those of i end where i + 1's begin
-    words: np.ndarray  # numbers of the words that end at the nodes
+    words: np.ndarray  # numbers of the words that end at the nodes, ascending at each
 
     @classmethod
-    def build(cls, spellings: Sequence[Sequence[int]], words: Sequence[int]) -> "Lexicon":
-        """Make the trie of `spellings`, of which none may be empty; words may be spelt alike.
-
-        Parameters
-        ----------
-        spellings : sequence of N sequences of int
-            Units of each word, without blank and boundary.
-        words : sequence of N int
-            Number of each word.
-        """
-        order = sorted(range(len(words)), key=lambda i: tuple(spellings[i]))
-        ordered = [spellings[i] for i in order]
-        lengths = np.fromiter(map(len, ordered), np.int64, len(ordered))
-        units = np.fromiter(chain.from_iterable(ordered), np.int32, int(lengths.sum()))
+    def build(cls, spellings: Spellings) -> "Lexicon":
+        """Make the trie of spellings, of which none may be empty."""
+        units, lengths, words = spellings
         offsets = np.cumsum(lengths) - lengths
-        at = np.zeros(len(order), np.int32)  # node that each word has come to
-        nodes, parents, node_units = 1, [np.zeros(1, np.int32)], [np.zeros(1, np.int32)]
+        kinds = int(units.max(initial=0)) + 1
+        at = np.zeros(len(words), np.int64)  # node that each word has come to
+        nodes, parents, node_units = 1, [np.zeros(1, np.int64)], [np.zeros(1, np.int64)]
         for depth in range(lengths.max(initial=0)):
             longer = np.flatnonzero(lengths > depth)
-            parent, unit = at[longer], units[offsets[longer] + depth]
-            new = np.append(True, (np.diff(parent) != 0) | (np.diff(unit) != 0))
-            at[longer] = nodes - 1 + np.cumsum(new)
-            nodes += int(new.sum())
-            parents.append(parent[new])
-            node_units.append(unit[new])
-        parent = np.concatenate(parents)
+            new, child = np.unique(at[longer] * kinds + units[offsets[longer] + depth],
+                                   return_inverse=True)
+            at[longer] = nodes + child
+            nodes += len(new)
+            parents.append(new // kinds)
+            node_units.append(new % kinds)
+        parent = np.concatenate(parents).astype(np.int32)
         children = np.bincount(parent[1:], minlength=nodes)
-        by_node = np.argsort(at, kind="stable")
-        return cls(parent, np.concatenate(node_units),
+        return cls(parent, np.concatenate(node_units).astype(np.int32),
                    np.append(1, 1 + np.cumsum(children)).astype(np.int32),
                    np.append(0, np.cumsum(np.bincount(at, minlength=nodes))).astype(np.int32),
-                   np.array(words, np.int32)[order][by_node])
+                   words[np.lexsort((words, at))])
 
     def find(self, spelling: np.ndarray) -> np.ndarray:
         """Numbers of the words with this spelling (int32)."""

@@ -123,10 +123,8 @@ def word_scorer(model: NgramModel, lexicon: Lexicon, parts: np.ndarray, weight: 
 def spell(words: Sequence[str], units: Units) -> Lexicon:
     """The lexicon of a model's words, with all their spellings; words that have none are left out.
     """
-    spellings = [(spelling, number) for number, word in enumerate(words) if number >= len(SPECIAL)
-                 for spelling in units.spellings(word)]
-    return Lexicon.build([spelling for spelling, _ in spellings],
-                         [number for _, number in spellings])
+    spelt = units.spell(words[len(SPECIAL):])
+    return Lexicon.build(spelt._replace(words=spelt.words + len(SPECIAL)))
 
 
 @njit(nogil=True)

@@ -49,7 +49,7 @@ def read_dictionary(path: Path, normalise: Callable[[str], str]) -> dict[str, li
         word = normalise(spelling)
         if word.casefold() != spelling.casefold():
             continue
-        pronunciation = tuple(_STRESS.sub("", phone) for phone in phones)
+        pronunciation = tuple(_STRESS.sub("", phone) for phone in phones.split())
         known = dictionary.setdefault(word, [])
         if pronunciation not in known:
             known.append(pronunciation)

@@ -11,7 +11,7 @@ import numpy as np
 
 from asr.errors import AsrError, Untrainable
 from asr.files import atomic_write
-from asr.text.units import BEGINNING, BLANK, INSIDE, text_of
+from asr.text.units import BEGINNING, BLANK, INSIDE, Spellings, text_of
 
 _SPACE = "▁"  # sentencepiece's, at the beginning of a word's first piece
 _LARGEST = 1 << 24  # bytes of a model's file
@@ -115,6 +115,10 @@ class BpeUnits:
         """The pieces that `encode` makes of the word, if it can."""
         ids = self._pieces.encode(word)
         return [] if BLANK in ids else [ids]
+
+    def spell(self, words: Sequence[str]) -> Spellings:
+        """All words that can be spelt."""
+        return Spellings.of(words, self.spellings)
 
     def spellable(self, text: str) -> str:
         """The text without characters that are no units."""

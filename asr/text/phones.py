@@ -4,14 +4,14 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
-from itertools import chain
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
 from asr.errors import AsrError
 from asr.files import atomic_write, read_lines
-from asr.text.units import BEGINNING, BLANK, INSIDE
+from asr.text.units import BEGINNING, BLANK, INSIDE, Spellings
 
 _BEGINNING = "▁"  # before a word's first phone, as sentencepiece has it
 _OFTEN = 50  # times; on dev-clean, 20 to 100 were equally good for 20 hours of speech
@@ -26,25 +26,45 @@ class PhoneUnits:
 
     Parameters
     ----------
-    lexicon : sequence of (str, tuple of str)
-        Words with their phones. Of a word's pronunciations the first is what `encode` takes; of
-        the words with one pronunciation the first is what `decode` reads.
+    lexicon : iterable of (str, str)
+        Words with their phones, which are parted by single spaces. Of a word's pronunciations the
+        first is what `encode` takes; of the words with one pronunciation the first is what
+        `decode` reads.
     """
 
-    def __init__(self, lexicon: Sequence[tuple[str, tuple[str, ...]]]) -> None:
+    def __init__(self, lexicon: Iterable[tuple[str, str]]) -> None:
         self.lexicon = list(dict.fromkeys(lexicon))
-        first = {pronunciation[0] for _, pronunciation in self.lexicon}
-        later = set(chain.from_iterable(pronunciation[1:] for _, pronunciation in self.lexicon))
-        self.symbols = ["<blank>", *sorted({*(_BEGINNING + phone for phone in first), *later})]
+        self.vocabulary: Sequence[str] | None = list(dict.fromkeys(w for w, _ in self.lexicon))
+        # In arrays, since every start of a recogniser waits for this.
+        pronunciations = [phones for _, phones in self.lexicon]
+        phones = " ".join(pronunciations).split(" ")
+        self._lengths = np.array([1 + each.count(" ") for each in pronunciations])
+        begins = np.zeros(len(phones), bool)
+        begins[np.cumsum(self._lengths) - self._lengths] = True
+        number = {phone: i for i, phone in enumerate(dict.fromkeys(phones))}
+        kinds = [*number, *(_BEGINNING + phone for phone in number)]
+        kind = np.fromiter(map(number.__getitem__, phones), np.int32, len(phones))
+        kind[begins] += len(number)
+        heard = np.flatnonzero(np.bincount(kind))
+        self.symbols = ["<blank>", *sorted(kinds[i] for i in heard)]
         self.parts = np.array([BEGINNING if symbol.startswith(_BEGINNING) else INSIDE
                                for symbol in self.symbols], np.int8)
         index = {symbol: i for i, symbol in enumerate(self.symbols)}
-        self._ids = [(index[_BEGINNING + first], *map(index.__getitem__, later))
-                     for _, (first, *later) in self.lexicon]
-        self._spellings: dict[str, list[tuple[int, ...]]] = {}
+        self._units = np.array([index.get(each, BLANK) for each in kinds], np.int32)[kind]
+
+    @cached_property
+    def _ids(self) -> list[tuple[int, ...]]:
+        """Units of each pronunciation."""
+        units, ends = self._units.tolist(), np.cumsum(self._lengths).tolist()
+        return [tuple(units[start:end]) for start, end in pairwise([0, *ends])]
+
+    @cached_property
+    def _spellings(self) -> dict[str, list[tuple[int, ...]]]:
+        """Pronunciations of each word."""
+        spellings: dict[str, list[tuple[int, ...]]] = {}
         for (word, _), ids in zip(self.lexicon, self._ids, strict=True):
-            self._spellings.setdefault(word, []).append(ids)
-        self.vocabulary: Sequence[str] | None = list(self._spellings)
+            spellings.setdefault(word, []).append(ids)
+        return spellings
 
     @cached_property
     def _words(self) -> dict[tuple[int, ...], str]:
@@ -91,7 +111,7 @@ class PhoneUnits:
     def save(self, path: Path) -> None:
         """Write the lexicon."""
         with atomic_write(path) as file:
-            file.writelines(f"{word} {' '.join(phones)}\n" for word, phones in self.lexicon)
+            file.writelines(f"{word} {phones}\n" for word, phones in self.lexicon)
 
     def __len__(self) -> int:
         return len(self.symbols)
@@ -127,13 +147,26 @@ class PhoneUnits:
         """All of a word's pronunciations."""
         return self._spellings.get(word, [])
 
+    def spell(self, words: Sequence[str]) -> Spellings:
+        """All pronunciations of all words."""
+        number = {word: i for i, word in enumerate(words)}
+        numbers = np.fromiter((number.get(word, -1) for word, _ in self.lexicon), np.int32)
+        known = numbers >= 0
+        return Spellings(self._units[np.repeat(known, self._lengths)], self._lengths[known],
+                         numbers[known])
+
     def spellable(self, text: str) -> str:
         """The words that the lexicon has."""
         return " ".join(word for word in text.split() if word in self._spellings)
 
 
-def read_pronunciations(path: Path) -> Iterator[tuple[str, tuple[str, ...]]]:
+def read_pronunciations(path: Path) -> Iterator[tuple[str, str]]:
     """Words and phones of a lexicon: one pronunciation a line, as Kaldi's lexicon.txt and cmudict.
+
+    Yields
+    ------
+    word, phones : str
+        The phones are parted by single spaces.
 
     Raises
     ------
@@ -141,13 +174,15 @@ def read_pronunciations(path: Path) -> Iterator[tuple[str, tuple[str, ...]]]:
         There is no such file, a line has no phones, or a phone's name has a meaning already.
     """
     for number, line in enumerate(read_lines(path), start=1):
-        if line.startswith(";;;") or not (fields := line.split(" #")[0].split()):
+        # Asked in this order because lexicons are long.
+        if line.startswith(";;;") or not (fields := (line.split(" #")[0] if "#" in line
+                                                     else line).split()):
             continue
         spelling, *phones = fields
         if not phones:
             raise AsrError(f"{path}, line {number}: `{spelling}` has no phones")
-        if ((_BEGINNING in line or "<blank>" in line)  # in few: lexicons are long
+        if ((_BEGINNING in line or "<blank>" in line)
                 and any(phone == "<blank>" or phone.startswith(_BEGINNING) for phone in phones)):
             raise AsrError(f"{path}, line {number}: <blank>, or a phone that begins with "
                            f"{_BEGINNING}, which marks a word's first one")
-        yield (_VARIANT.sub("", spelling) if "(" in spelling else spelling), tuple(phones)
+        yield _VARIANT.sub("", spelling) if "(" in spelling else spelling, " ".join(phones)

@@ -1,9 +1,9 @@
 """Units: what the network's outputs stand for. Index 0 is CTC's blank."""
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -15,6 +15,31 @@ WORD_BOUNDARY = "|"  # stands for the space between words in units.txt
 
 INSIDE, BETWEEN, BEGINNING = 0, 1, 2
 """A unit's part in words: within one, between two, or at the beginning of one."""
+
+
+class Spellings(NamedTuple):
+    """Words by their units; a word may be spelt in several ways, and several alike."""
+
+    units: np.ndarray
+    """Of all spellings in a row, int32."""
+    lengths: np.ndarray
+    """Of each spelling."""
+    words: np.ndarray
+    """Number of the word that each spelling is of, int32."""
+
+    @classmethod
+    def join(cls, spellings: Sequence[Sequence[int]], words: Sequence[int]) -> "Spellings":
+        """Those of the words with these numbers."""
+        lengths = np.fromiter(map(len, spellings), np.int64, len(spellings))
+        return cls(np.fromiter(itertools.chain.from_iterable(spellings), np.int32), lengths,
+                   np.array(words, np.int32))
+
+    @classmethod
+    def of(cls, words: Sequence[str], spellings: Callable[[str], Sequence[Sequence[int]]]
+           ) -> "Spellings":
+        """What a function gives for each word."""
+        pairs = [(spelling, i) for i, word in enumerate(words) for spelling in spellings(word)]
+        return cls.join([spelling for spelling, _ in pairs], [i for _, i in pairs])
 
 
 class Units(Protocol):
@@ -37,6 +62,9 @@ class Units(Protocol):
 
     def spellings(self, word: str) -> Sequence[Sequence[int]]:
         """All ways to spell a word, none where it has none."""
+
+    def spell(self, words: Sequence[str]) -> Spellings:
+        """All `spellings` of all words, which are numbered as they come."""
 
     def spellable(self, text: str) -> str:
         """What can be encoded of a text."""
@@ -111,6 +139,10 @@ class CharacterUnits:
     def spellings(self, word: str) -> list[list[int]]:
         """The word's characters, if all are units."""
         return [self.encode(word)] if self.spellable(word) == word else []
+
+    def spell(self, words: Sequence[str]) -> Spellings:
+        """All words that can be spelt."""
+        return Spellings.of(words, self.spellings)
 
     def spellable(self, text: str) -> str:
         """The text without characters that are no units."""

@@ -110,8 +110,8 @@ def test_long_audio_is_as_if_heard_as_a_whole(bundle):
 
 
 def test_each_word_has_the_pronunciation_that_is_heard():
-    units = PhoneUnits([("the", ("DH", "AH")), ("the", ("DH", "IY")), ("the", ("DH",)),
-                        ("end", ("EH", "N", "D")), ("end", ("EH", "N"))])
+    units = PhoneUnits([("the", "DH AH"), ("the", "DH IY"), ("the", "DH"), ("end", "EH N D"),
+                        ("end", "EH N")])
     said = ["-", "▁DH", "▁DH", "IY", "-", "▁EH", "N", "-", "▁DH", "-", "-", "▁EH", "N", "D", "D",
             "▁DH", "AH"]
     log_posteriors = np.full((len(said), len(units)), np.log(0.1 / (len(units) - 1)), np.float32)
@@ -128,7 +128,7 @@ def test_each_word_has_the_pronunciation_that_is_heard():
 
 def test_pronunciations_that_fit_singly_but_not_together_are_not_taken():
     """Both words would have the frame between them."""
-    units = PhoneUnits([("a", ("AH",)), ("a", ("AH", "EY")), ("be", ("B",)), ("be", ("EY", "B"))])
+    units = PhoneUnits([("a", "AH"), ("a", "AH EY"), ("be", "B"), ("be", "EY B")])
     log_posteriors = np.full((3, len(units)), -9, np.float32)
     for row, unit in zip(log_posteriors, ["▁AH", "EY", "B"], strict=True):
         row[units.symbols.index(unit)] = row[units.symbols.index(unit.replace("E", "▁E"))] = -0.1

@@ -57,7 +57,7 @@ def test_labels_are_the_units_own():
 
 
 def test_phones_have_no_boundary():
-    phones = PhoneUnits([("a", ("AH",)), ("bee", ("B", "IY")), ("bee", ("B", "AY"))])
+    phones = PhoneUnits([("a", "AH"), ("bee", "B IY"), ("bee", "B AY")])
     spelling = spell([Written("Bee", "bee"), Written("a", "a")], phones, False)
     assert spelling.labels.tolist() == phones.encode("bee a")
     assert spelling.edges == [(0, 2), (2, 3)]

@@ -173,7 +173,7 @@ def bundle_words(bundle, *words):
 
 def test_phones_spell_no_other_words_than_the_lexicons(bundle):
     """`A-B` would be most probable, were it a word."""
-    bundle.units = PhoneUnits([("AB", ("a", "b")), ("CAB", ("c", "a", "b")), ("A", ("a", "a"))])
+    bundle.units = PhoneUnits([("AB", "a b"), ("CAB", "c a b"), ("A", "a a")])
     search = prepare_search(bundle)
     assert search.config.open_vocabulary and search.scorer.end[-1] == -math.inf
     spelt = [bundle.units.symbols.index(symbol) for symbol in ("▁c", "b")]
@@ -184,7 +184,7 @@ def test_phones_spell_no_other_words_than_the_lexicons(bundle):
 
 def test_phones_need_no_model_to_be_words(bundle):
     """Every word of the lexicon is as probable; of those that sound alike the first is read."""
-    bundle.units = PhoneUnits([("B", ("b",)), ("BE", ("b",)), ("CAB", ("c", "a", "b"))])
+    bundle.units = PhoneUnits([("B", "b"), ("BE", "b"), ("CAB", "c a b")])
     index = bundle.units.symbols.index
     posteriors = np.full((5, len(bundle.units)), 0.01, np.float32)
     for t, symbol in enumerate(("▁b", "▁c", "a", "<blank>", "a")):  # `CAA` is no word

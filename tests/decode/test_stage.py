@@ -26,7 +26,7 @@ from asr.model.bundle import Bundle, BundleConfig, save_bundle
 from asr.model.config import ModelConfig
 from asr.model.network import Network, arrays
 from asr.shards import Shard
-from asr.text.units import CharacterUnits
+from asr.text.units import CharacterUnits, Spellings
 
 UNITS = CharacterUnits.from_texts(["abcdefghijklmnopqrstuvwxyz "])
 CPU = torch.device("cpu")
@@ -68,8 +68,8 @@ def test_a_search_on_the_device_changes_nothing(bundle, stores, tmp_path, monkey
 
 
 def test_where_to_search():
-    scorer = word_scorer(unigrams("ab"), Lexicon.build([UNITS.encode("ab")], [3]), UNITS.parts,
-                         1.0, 0.0, -20.0)
+    lexicon = Lexicon.build(Spellings.join([UNITS.encode("ab")], [3]))
+    scorer = word_scorer(unigrams("ab"), lexicon, UNITS.parts, 1.0, 0.0, -20.0)
     assert isinstance(scorer_on("cuda", Search(DecodeConfig())), NullDeviceScorer)
     assert scorer_on("cuda", Search(DecodeConfig(), scorer)) is None
     assert scorer_on("cuda", Search(DecodeConfig(search="greedy"))) is None

@@ -16,7 +16,7 @@ from asr.decode.word_lm import spell, word_scorer
 from asr.lm.kneser_ney import count_ngrams, estimate
 from asr.lm.ngram import END, SPECIAL, START, NgramModel
 from asr.text.phones import PhoneUnits
-from asr.text.units import BEGINNING, BETWEEN, INSIDE, CharacterUnits
+from asr.text.units import BEGINNING, BETWEEN, INSIDE, CharacterUnits, Spellings
 
 CHARACTERS = CharacterUnits(["<blank>", "|", "A", "B"])
 WORDS = ["A", "AB", "BA", "BBA", "É"]  # É can't be spelt in the units
@@ -32,9 +32,11 @@ class Pieces(CharacterUnits):
     def spellings(self, word):
         return {"A": [[1]], "AB": [[1, 3]], "BA": [[2]], "BBA": [[2, 3, 3]]}.get(word, [])
 
+    def spell(self, words):
+        return Spellings.of(words, self.spellings)
 
-PHONES = PhoneUnits([("A", ("a",)), ("AB", ("b", "a")), ("BA", ("a",)), ("BA", ("a", "b")),
-                     ("BBA", ("b", "a"))])
+
+PHONES = PhoneUnits([("A", "a"), ("AB", "b a"), ("BA", "a"), ("BA", "a b"), ("BBA", "b a")])
 KINDS = [CHARACTERS, Pieces(), PHONES]
 
 
@@ -122,7 +124,7 @@ def found(lexicon, *spelling):
 
 
 def test_a_lexicon_is_its_words_in_a_tree():
-    lexicon = Lexicon.build([[2], [3, 2], [2, 3], [3, 3, 2]], [10, 11, 12, 13])
+    lexicon = Lexicon.build(Spellings.join([[2], [3, 2], [2, 3], [3, 3, 2]], [10, 11, 12, 13]))
     assert lexicon.parent.tolist() == [0, 0, 0, 1, 2, 2, 5]
     assert lexicon.unit.tolist() == [0, 2, 3, 3, 2, 3, 2]
     assert [found(lexicon, *spelling) for spelling in ([], [2], [3, 2], [2, 3], [3, 3, 2])] \
@@ -135,12 +137,23 @@ def test_a_lexicon_is_its_words_in_a_tree():
 
 
 def test_words_that_are_spelt_alike():
-    lexicon = Lexicon.build([[2], [3], [2], [2, 3], [3]], [10, 14, 9, 12, 13])
-    assert found(lexicon, 2) == [10, 9]
-    assert found(lexicon, 3) == [14, 13]
+    lexicon = Lexicon.build(Spellings.join([[2], [3], [2], [2, 3], [3]], [10, 14, 9, 12, 13]))
+    assert found(lexicon, 2) == [9, 10]
+    assert found(lexicon, 3) == [13, 14]
     values = np.zeros(15)
     values[9:] = [-1, -2, -3, -4, -5, -6]
     assert lexicon.spread(values).tolist() == [-1, -1, -5, -4]
+
+
+@given(st.lists(st.lists(st.integers(1, 3), min_size=1, max_size=5)), st.randoms())
+def test_a_lexicon_finds_what_was_put_in(spellings, random):
+    words = random.sample(range(3, 200), len(spellings))
+    lexicon = Lexicon.build(Spellings.join(spellings, words))
+    for length in range(5):
+        for spelling in itertools.product((1, 2, 3), repeat=length):
+            assert found(lexicon, *spelling) == sorted(
+                word for word, each in zip(words, spellings, strict=True)
+                if each == list(spelling))
 
 
 def test_words_that_cannot_be_spelt_are_no_words():

@@ -81,7 +81,7 @@ def bundle(folder: Path) -> None:
     torch.manual_seed(0)
     for name, kind, units in [
             ("characters", "characters", CharacterUnits.from_texts(WORDS)),
-            ("phones", "phones", PhoneUnits([("one", ("W", "AH", "N")), ("two", ("T", "UW"))]))]:
+            ("phones", "phones", PhoneUnits([("one", "W AH N"), ("two", "T UW")]))]:
         config = BundleConfig(
             features=FeatureConfig(mels=8), units=kind, normaliser="librispeech",
             model=ModelConfig(front_end="stack", layers=1, units=4), provenance={"seed": 1},

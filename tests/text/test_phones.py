@@ -1,6 +1,10 @@
 """asr.text.phones: words ↔ phones by a lexicon."""
 
+import itertools
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from asr.errors import AsrError
 from asr.text.normalise import librispeech
@@ -40,6 +44,30 @@ def test_words_to_phones_and_back(path):
     assert units.decode(map(units.symbols.index, ["S", "▁K", "S", "▁T"])) == "S K-S T"
     assert [len(spelling) for spelling in units.spellings("a")] == [1, 1]
     assert units.spellings("dog") == []
+
+
+PHONE = st.sampled_from(["T", "UW", "K", "AE"])
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcd"), st.lists(PHONE, min_size=1, max_size=4)),
+                min_size=1))
+def test_all_words_at_once_are_spelt_as_each_alone(lexicon):
+    """By the rule, worked here phone by phone."""
+    units = PhoneUnits((word, " ".join(phones)) for word, phones in lexicon)
+    words = "dbxca"
+    spelt = units.spell(words)
+    ends = itertools.accumulate(spelt.lengths, initial=0)
+    got = [(words[number], spelt.units[start:end].tolist())
+           for number, (start, end) in zip(spelt.words, itertools.pairwise(ends), strict=True)]
+    expected = []
+    for word, (first, *later) in lexicon:
+        ids = [*map(units.symbols.index, ["▁" + first, *later])]
+        if (word, ids) not in expected:
+            expected.append((word, ids))
+    assert got == expected
+    for word in "abcdx":
+        assert [list(ids) for ids in units.spellings(word)] == \
+            [ids for each, ids in expected if each == word]
 
 
 def test_frequent_words_are_read_first(path, tmp_path):
