@@ -48,7 +48,8 @@ def train_model(folder: Path, training_store: Path, development_store: Path, con
         Go on from a checkpoint if the folder has one; without it such a folder is refused.
     initial : Path, optional
         A bundle to start from instead of random weights. Its units are kept if they can spell the
-        training texts; see `asr.train.initial` for what else is taken.
+        training texts and the configuration names no lexicon; see `asr.train.initial` for what
+        else is taken.
 
     Raises
     ------
@@ -121,6 +122,7 @@ def prepare_training(folder: Path, training_data: Store, development_data: Store
     if start is not None:
         training_data.check(start.config.features)
     if (start is not None and start.config.units == config.units.kind
+            and config.units.lexicon is None
             and all(start.units.spellable(text) == text for text in texts)):
         units = start.units
     else:

@@ -2,17 +2,20 @@
 # CMU AN4: 48 minutes of people who spell names and say numbers and dates. The smallest real
 # benchmark, and the fast check for every change.
 #
-#     recipes/an4/run.sh --corpus DIR [--stage NAME|N] [--stop-stage NAME|N] [--exp DIR]
-#                        [key=value ...]
+#     recipes/an4/run.sh --corpus DIR [--init BUNDLE] [--stage NAME|N] [--stop-stage NAME|N]
+#                        [--exp DIR] [key=value ...]
 #
-# DIR holds etc/ and wav/ of the an4 archive; the network learns the phones of etc/an4.dic. Stages:
-# prepare features train decode score. Each can be run alone, e.g. --stage train. key=value changes
-# a setting of conf/train.yaml. Results go to exp/an4 unless --exp says otherwise.
+# DIR holds etc/ and wav/ of the an4 archive; the network learns the phones of etc/an4.dic. It starts
+# from random weights, or with --init asr/english from those of the package's model, which needs a
+# third of the epochs. Stages: prepare features train decode score. Each can be run alone, e.g.
+# --stage train. key=value changes a setting of conf/train.yaml. Results go to exp/an4 unless --exp
+# says otherwise.
 source "$(dirname "$0")/../lib.sh"
 
 STAGES=(prepare features train decode score)
-OPTIONS="exp corpus"
+OPTIONS="exp corpus init"
 corpus=
+init=
 
 stage_prepare() {
     [ -n "$corpus" ] || die "--corpus DIR is missing: the folder that holds AN4's etc/ and wav/"
@@ -30,9 +33,12 @@ stage_features() {
 stage_train() {
     need features "$exp/features/"{train,dev}
     need prepare "$exp/data/lexicon.txt"
-    asr train "$exp/model" --train "$exp/features/train" --dev "$exp/features/dev" \
-        --config "$recipe/conf/train.yaml" --resume \
-        units.kind=phones units.lexicon="$exp/data/lexicon.txt" ${overrides[@]+"${overrides[@]}"}
+    local options=(--train "$exp/features/train" --dev "$exp/features/dev"
+                   --config "$recipe/conf/train.yaml" --resume
+                   units.kind=phones units.lexicon="$exp/data/lexicon.txt")
+    [ -z "$init" ] || options+=(--init "$init" model.subsampling=4 learning_rate=1e-3
+                                schedule.warmup=1 epochs=20 average.epochs=5)
+    asr train "$exp/model" "${options[@]}" ${overrides[@]+"${overrides[@]}"}
 }
 
 stage_decode() {

@@ -57,6 +57,21 @@ def test_the_bundles_units_stay_where_they_spell_the_texts(trained, stores, tmp_
     assert trainer.units.symbols == load_bundle(trained).units.symbols
 
 
+def test_a_lexicon_that_is_named_is_taken(stores, tmp_path):
+    lexicons = []
+    for name, two in (("old", "T UW"), ("new", "T OO")):
+        lexicons.append(tmp_path / name)
+        lexicons[-1].write_text(f"one W AH N\ntwo {two}\n")
+    spoken = write_speech(tmp_path / "spoken", 0, seed=4, texts=["one", "two"] * 4)
+    phones = ["units.kind=phones", "epochs=1"]
+    bundle = train_model(tmp_path / "trained", spoken, spoken,
+                         config(*phones, f"units.lexicon={lexicons[0]}"), resume=False)
+    kept, _ = started(bundle, (spoken, spoken), tmp_path, *phones)
+    assert "UW" in kept.units.symbols
+    other, _ = started(bundle, (spoken, spoken), tmp_path, *phones, f"units.lexicon={lexicons[1]}")
+    assert "OO" in other.units.symbols and "UW" not in other.units.symbols
+
+
 def test_another_shape_takes_what_fits(trained, stores, tmp_path, capsys):
     started(trained, stores, tmp_path, "model.layers=2", "seed=77")
     said = capsys.readouterr().err
