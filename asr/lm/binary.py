@@ -2,9 +2,11 @@
 
 A safetensors file with the words, and for each order the last words, the numbers of n-grams that
 begin with each, and log probabilities and back-off weights, as they are or as 8-bit codes: each
-value becomes the nearest of the means of equally populated bins.
+value becomes the nearest of the means of equally populated bins. Of a word's number the lowest 16
+bits are in one array, each further bit, which more than 65,536 words need, in an array of bits.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -90,9 +92,7 @@ def lm_bytes(model: NgramModel, quantise: bool = False) -> bytes:
 
 
 def _pack(model: NgramModel, quantise: bool) -> dict[str, np.ndarray]:
-    words = np.frombuffer("\n".join(model.words).encode(), np.uint8)
-    tensors = {"words": words}
-    word_type = np.uint16 if len(model.words) <= 1 << 16 else np.int32
+    tensors = {"words": np.frombuffer("\n".join(model.words).encode(), np.uint8)}
     levels = model.levels
     for order, level in enumerate(levels, 1):
         values = {"log_prob": level.log_prob}
@@ -105,7 +105,9 @@ def _pack(model: NgramModel, quantise: bool) -> dict[str, np.ndarray]:
             else:
                 tensors[f"{name}.{order}"] = array
         if order > 1:
-            tensors[f"word.{order}"] = level.word.astype(word_type)
+            tensors[f"word.{order}"] = (level.word & 0xFFFF).astype(np.uint16)
+            tensors[f"high.{order}"] = np.packbits(
+                level.word >> _high_bits(model.words)[:, None] & 1, axis=1)
             children = np.bincount(level.parent, minlength=len(levels[order - 2].word))
             many = np.flatnonzero(children >= _MANY)
             tensors[f"children.{order}"] = np.minimum(children, _MANY).astype(np.uint8)
@@ -127,6 +129,8 @@ def _unpack(tensors: dict[str, np.ndarray]) -> NgramModel:
             many, numbers = tensors[f"many.{order}"]
             children[many] = numbers
             word = tensors[f"word.{order}"].astype(np.int32)
+            for bit, packed in zip(_high_bits(words), tensors.get(f"high.{order}", ())):
+                word |= np.unpackbits(packed)[:len(word)].astype(np.int32) << bit
             if children.min(initial=0) < 0 or children.sum() != len(word) \
                     or len(children) != len(levels[-1].word):
                 raise ValueError(f"children of order {order - 1}")
@@ -145,6 +149,11 @@ def _unpack(tensors: dict[str, np.ndarray]) -> NgramModel:
     if not levels:
         raise ValueError("no n-grams")
     return NgramModel(words, levels)
+
+
+def _high_bits(words: Sequence[str]) -> np.ndarray:
+    """Those of the words' numbers that two bytes don't hold."""
+    return np.arange(16, (len(words) - 1).bit_length())
 
 
 def _values(tensors: dict[str, np.ndarray], name: str) -> np.ndarray:

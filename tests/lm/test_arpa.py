@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors import safe_open
 
 from asr.errors import AsrError
+from asr.lm import binary
 from asr.lm.arpa import read_arpa, write_arpa
 from asr.lm.binary import load_lm, save_lm
 from asr.lm.ngram import SPECIAL, Level, NgramModel
@@ -228,6 +230,28 @@ def test_quantised_models_are_small_and_close(tmp_path):
         save_lm(tmp_path / "small.arpa", model, quantise=True)
 
 
+@pytest.mark.parametrize(("size", "high"), [(65_536, 0), (65_537, 1), (200_000, 2)])
+def test_more_words_than_two_bytes_can_count(tmp_path, size, high):
+    words = [*SPECIAL, *(f"w{i}" for i in range(size - len(SPECIAL)))]
+    last = np.sort(np.random.default_rng(0).choice(size, 50, replace=False))
+    last[-1] = size - 1
+    nothing = np.zeros(size, np.float32)
+    unigrams = Level(np.zeros(size, np.int32), np.arange(size, dtype=np.int32), nothing, nothing)
+    bigrams = Level(np.full(50, 7, np.int32), last.astype(np.int32), nothing[:50], nothing[:50])
+    save_lm(tmp_path / "a.lm", NgramModel(words, [unigrams, bigrams]))
+    assert load_lm(tmp_path / "a.lm").levels[1].word.tolist() == last.tolist()
+    with safe_open(tmp_path / "a.lm", "numpy") as file:
+        assert file.get_slice("word.2").get_dtype() == "U16"
+        assert file.get_slice("high.2").get_shape() == [high, 7]
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    for wrong in (tensors["high.2"][:, 1:], tensors["high.2"].astype(np.float32)):
+        if high:
+            (tmp_path / "a.lm").write_bytes(
+                binary.save(tensors | {"high.2": wrong}, {"format": binary.FORMAT}))
+            with pytest.raises(AsrError, match="damaged"):
+                load_lm(tmp_path / "a.lm")
+
+
 def test_damaged_binary_files(tmp_path):
     model = large_model(50 + 700)
     save_lm(tmp_path / "a.lm", model)
@@ -251,8 +275,6 @@ def another_word(old, new):
     ("many.2", lambda a: a[:, :-1]), ("log_prob.2", lambda a: a * np.nan),
     ("many.2", lambda a: a + 100000), ("words", lambda a: a[10:])])
 def test_binary_files_that_contradict_themselves(tmp_path, name, change):
-    from asr.lm import binary
-
     tensors = binary._pack(large_model(), False)
     tensors[name] = change(tensors[name])
     (tmp_path / "a.lm").write_bytes(binary.save(tensors, {"format": binary.FORMAT}))
