@@ -129,7 +129,8 @@ def _unpack(tensors: dict[str, np.ndarray]) -> NgramModel:
             many, numbers = tensors[f"many.{order}"]
             children[many] = numbers
             word = tensors[f"word.{order}"].astype(np.int32)
-            for bit, packed in zip(_high_bits(words), tensors.get(f"high.{order}", ())):
+            for bit, packed in zip(_high_bits(words), tensors.get(f"high.{order}", ()),
+                                   strict=True):
                 word |= np.unpackbits(packed)[:len(word)].astype(np.int32) << bit
             if children.min(initial=0) < 0 or children.sum() != len(word) \
                     or len(children) != len(levels[-1].word):
