@@ -77,10 +77,19 @@ features_of() {
         "${@:2}"
 }
 
-# A word 4-gram of 11 MB, of running text (plain, .gz or .xz) and transcripts (.jsonl).
+# A word 4-gram of 11 MB, of running text (plain, .gz or .xz) and transcripts (.jsonl). Its words
+# are those that occur twice, and of the others those that the dictionary has: few misprints, but
+# names that other books may have, too.
 build_lm() {
-    asr lm text "$@" "$exp/lm/sentences.txt.gz"
-    asr lm build "$exp/lm/sentences.txt.gz" "$exp/lm/words.lm" --order 4 --words 64000 \
+    local text=$exp/lm/sentences.txt.gz dictionary
+    dictionary=$(python -c 'from asr.lexicon.dictionary import cmudict; print(cmudict())')
+    asr lm text "$@" "$text"
+    gunzip -c "$text" | awk 'NR == FNR { known[$1]; next }
+                             { for (i = 1; i <= NF; i++) count[$i]++ }
+                             END { for (word in count)
+                                       if (count[word] > 1 || word in known) print word }' \
+        "$dictionary" - > "$exp/lm/vocabulary.txt"
+    asr lm build "$text" "$exp/lm/words.lm" --order 4 --vocabulary "$exp/lm/vocabulary.txt" \
         --cutoffs 0,0,1,2 --prune 1e-7 --quantise
 }
 
