@@ -144,6 +144,13 @@ def audio_blocks(source: Path | BinaryIO, sample_rate: int, start: float = 0.0,
         raise AsrError(f"{name}: no samples in it")
 
 
+def check_rate(rate: int, name: str) -> None:
+    """Raise an `AsrError` that begins with `name` if speech has no such sample rate."""
+    if not _RATES[0] <= rate <= _RATES[1]:
+        raise AsrError(f"{name}: {rate} samples a second; speech has {_RATES[0]:,} to "
+                       f"{_RATES[1]:,}")
+
+
 def _open(source: Path | BinaryIO) -> soundfile.SoundFile:
     def opened(kind: type[soundfile.SoundFile]) -> soundfile.SoundFile:
         return (_open_path(source, kind) if isinstance(source, Path)
@@ -151,10 +158,11 @@ def _open(source: Path | BinaryIO) -> soundfile.SoundFile:
 
     name = source if isinstance(source, Path) else "stdin"
     file = opened(soundfile.SoundFile)
-    if not _RATES[0] <= file.samplerate <= _RATES[1]:
+    try:
+        check_rate(file.samplerate, str(name))
+    except AsrError:
         file.close()
-        raise AsrError(f"{name}: {file.samplerate} samples a second; speech has {_RATES[0]:,} to "
-                       f"{_RATES[1]:,}")
+        raise
     if file.frames == _UNKNOWN:
         file.close()
         with opened(_Counted) as counted:

@@ -49,21 +49,26 @@ def track_audio(items: Iterable[tuple[float, T]], description: str, total: float
     if _bars():
         from rich.progress import TextColumn
 
-        with _bar(TextColumn("{task.completed:,.0f} of {task.total:,.0f} s"),
-                  TextColumn("{task.fields[speed]}")) as bar:
-            task = bar.add_task(description, total=total, speed="")
+        with _bar(TextColumn("{task.fields[gone]}"), TextColumn("{task.fields[speed]}")) as bar:
+            task = bar.add_task(description, total=total or None, gone="", speed="")
             for done, item in items:
-                bar.update(task, completed=done,
+                bar.update(task, completed=done, gone=_gone_by(done, total),
                            speed=real_time_factor(done, time.monotonic() - began))
                 yield item
         return
     for done, item in items:
         if time.monotonic() - last > _LINE_EVERY:
             last = time.monotonic()
-            left = max(0.0, total - done) * (last - began) / done if done else 0.0
-            log(f"{description}: {done:,.0f} of {total:,.0f} s, "
-                f"{real_time_factor(done, last - began)}, {clock(left)} left")
+            left = (f", {clock((total - done) * (last - began) / done)} left"
+                    if 0 < done <= total else "")
+            log(f"{description}: {_gone_by(done, total)}, "
+                f"{real_time_factor(done, last - began)}{left}")
         yield item
+
+
+def _gone_by(done: float, total: float) -> str:
+    """How many seconds, and of how many unless that is not known: a stream's length, say."""
+    return f"{done:,.0f} of {total:,.0f} s" if done <= total else f"{done:,.0f} s"
 
 
 def real_time_factor(audio: float, wall: float) -> str:

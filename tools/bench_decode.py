@@ -4,14 +4,15 @@
     python tools/bench_decode.py BUNDLE STORE ARPA [--utterances 200] [--beams 10 100 500]
                                  [--pyctcdecode PYTHON]
 
-All searches get the same posteriors, the same word n-grams and the weights of the bundle's own
-decoding; natural and common logarithms are accounted for. Where flashlight-text and kenlm are
-installed, torchaudio's `ctc_decoder`, which is built on them, runs in the same process: with a
-lexicon and without, sums of paths like ours, and with a lexicon the 10 tokens a frame that its
-users choose. Its lexicon's words end with a boundary, so it gets one more frame that is surely
-that. PYTHON is the interpreter of another environment that has pyctcdecode (which needs numpy
-below 2). Error rates are on the bundle's development set, on which its weights were tuned: for
-comparison alone.
+All searches get the same posteriors, those with a language model divided by the bundle's label
+priors, the same word n-grams and the weights of the bundle's own decoding; natural and common
+logarithms are accounted for. Where flashlight-text and kenlm are installed, torchaudio's
+`ctc_decoder`, which is built on them, runs in the same process: with a lexicon and without, sums of
+paths like ours, and with a lexicon the 10 tokens a frame that its users choose. Its lexicon's words
+end with a boundary, so it gets one more frame that is surely that. Units without a boundary, as
+byte pairs and phones, are not for the other decoders, which are left out then. PYTHON is the
+interpreter of another environment that has pyctcdecode (which needs numpy below 2). Error rates are
+on the bundle's development set, on which its weights were tuned: for comparison alone.
 """
 
 import argparse
@@ -29,6 +30,7 @@ import numpy as np
 from asr.decode.beam import beam_search
 from asr.decode.config import DecodeConfig
 from asr.decode.greedy import greedy_search
+from asr.decode.hypotheses import Search, without_priors
 from asr.decode.material import Material, gather
 from asr.decode.settings import WordSearch
 from asr.lm.binary import load_lm, save_lm
@@ -98,18 +100,24 @@ class Bench:
     def __init__(self, material: Material) -> None:
         self.material = material
         self.audio = material.duration
+        config = material.bundle.config.decoding
+        self.without_priors = [
+            without_priors(each, config.label_priors, config.prior_weight)
+            for each in material.log_posteriors]
+        """Posteriors for searches with a language model."""
         print(f"{len(material.ids)} utterances, {self.audio:.0f} s of audio, "
               f"{len(material.bundle.units)} units, {cores()} cores")
         print(f"{'':34}{'WER':>8}{'one core':>12}{'all cores':>12}  ms an utterance; "
               "real-time factor on one")
 
-    def row(self, name: str, decoder: Decoder) -> None:
-        """Run and time a decoder."""
+    def row(self, name: str, decoder: Decoder, lm: bool = False) -> None:
+        """Run and time a decoder, with a language model or without."""
+        posteriors = self.without_priors if lm else self.material.log_posteriors
         found: Sequence[str] = []
         times = []
         for threads in (1, cores()):
             start = time.perf_counter()
-            found = list(ordered_map(decoder, self.material.log_posteriors, threads))
+            found = list(ordered_map(decoder, posteriors, threads))
             times.append(time.perf_counter() - start)
         self.show(name, found, times)
 
@@ -125,7 +133,7 @@ class Bench:
 def run_pyctcdecode(bench: Bench, python: Path, arpa: Path, beams: Sequence[int],
                     config: DecodeConfig, words: Sequence[str], folder: Path) -> None:
     """In its own environment, a process that reports each beam's texts and seconds."""
-    posteriors = bench.material.log_posteriors
+    posteriors = bench.without_priors
     labels = ["" if i == BLANK else " " if s == WORD_BOUNDARY else s
               for i, s in enumerate(bench.material.bundle.units.symbols)]
     offsets = [0, *np.cumsum([len(each) for each in posteriors]).tolist()]
@@ -155,33 +163,37 @@ def main() -> None:
     bench = Bench(gather(bundle, options.store, options.utterances, cores()))
     units, config = bundle.units, bundle.config.decoding
 
-    def ours(beam: int, scorer: object, least: float, sure: float, each: np.ndarray) -> str:
-        options = {} if scorer is None else {"scorer": scorer}
-        best = next(beam_search(each, beam, config.threshold, least, sure, **options))
-        return units.decode(best.labels.tolist())
+    def ours(beam: int, search: Search, least: float, sure: float, each: np.ndarray) -> str:
+        best = next(beam_search(each, beam, config.threshold, least, sure, search.scorer))
+        return " ".join(search.words(best, units))
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         save_lm(folder / "words.lm", load_lm(options.arpa))
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         start = time.perf_counter()
-        search = WordSearch(load_lm(folder / "words.lm"), units, options.arpa)
+        words = WordSearch(load_lm(folder / "words.lm"), units, options.arpa)
         loading = time.perf_counter() - start
         bench.row("greedy", lambda each: units.decode(greedy_search(each)[0].tolist()))
-        scorers = {"open vocabulary": search.search(config).scorer, "closed vocabulary":
-                   search.search(config.model_copy(update={"open_vocabulary": False})).scorer}
+        searches = {"open vocabulary": words.search(config), "closed vocabulary":
+                    words.search(config.model_copy(update={"open_vocabulary": False}))}
         start = time.perf_counter()
-        ours(4, scorers["open vocabulary"], 0.0, 1.0, bench.material.log_posteriors[0])
+        ours(4, searches["open vocabulary"], 0.0, 1.0, bench.material.log_posteriors[0])
         print(f"    (model and lexicon in {loading:.2f} s, the first search, compiled or from the "
               f"cache, in {time.perf_counter() - start:.2f} s; {before / 1024:.0f} MiB at most)")
-        lexicon = lexicon_file(folder / "lexicon.txt", search)
+        others = WORD_BOUNDARY in units.symbols
+        if not others:
+            print("    (no other decoders: the units have no boundary between words)")
+        lexicon = lexicon_file(folder / "lexicon.txt", words)
         for beam in options.beams:
-            bench.row(f"beam {beam}", partial(ours, beam, None, config.min_posterior,
+            bench.row(f"beam {beam}", partial(ours, beam, Search(config), config.min_posterior,
                                               config.sure_blank))
-            for kind, scorer in scorers.items():
-                bench.row(f"beam {beam}, {kind}", partial(ours, beam, scorer, config.min_posterior,
-                                                          config.sure_blank))
-                bench.row("  all units and frames", partial(ours, beam, scorer, 0.0, 1.0))
+            for kind, search in searches.items():
+                bench.row(f"beam {beam}, {kind}", partial(ours, beam, search, config.min_posterior,
+                                                          config.sure_blank), lm=True)
+                bench.row("  all units and frames", partial(ours, beam, search, 0.0, 1.0), lm=True)
+            if not others:
+                continue
             try:
                 peers = {"lexicon-free": flashlight(units, beam, 1e9)}
                 start = time.perf_counter()
@@ -194,11 +206,11 @@ def main() -> None:
                 print(f"    (no flashlight: {error})")
                 continue
             for kind, decoder in peers.items():
-                bench.row(f"flashlight, beam {beam}, {kind}", decoder)
+                bench.row(f"flashlight, beam {beam}, {kind}", decoder, kind == "lexicon")
             print(f"    (loaded in {loading:.1f} s)")
-        if options.pyctcdecode:
+        if options.pyctcdecode and others:
             run_pyctcdecode(bench, options.pyctcdecode, options.arpa, options.beams, config,
-                            search.model.words[len(SPECIAL):], folder)
+                            words.model.words[len(SPECIAL):], folder)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ and prints a report with intervals; the others are measured without reading wher
 """
 
 import argparse
+import json
 import os
 import random
 import re
@@ -96,11 +97,11 @@ def cpu_seconds() -> float:
 
 def asr_score(files: tuple[Path, Path], sclite: bool) -> tuple[int, int, int]:
     command = [sys.executable, "-m", "asr", "score", *map(str, files)]
-    report = subprocess.run(command + ["--sclite"] * sclite, check=True, capture_output=True,
-                            text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}).stdout
-    fields = next(line for line in report.splitlines() if line.startswith("WER")).split()
-    substitutions, deletions, insertions = (int(field.replace(",", "")) for field in fields[-5:-2])
-    return substitutions, deletions, insertions
+    report = subprocess.run([*command, "--json"] + ["--sclite"] * sclite, check=True,
+                            capture_output=True, text=True,
+                            env=os.environ | {"OMP_NUM_THREADS": "1"}).stdout
+    words = json.loads(report)["wer"]
+    return words["substitutions"], words["deletions"], words["insertions"]
 
 
 def ours(pairs: list[tuple[str, str, str]], alignment: str) -> tuple[int, int, int]:

@@ -99,7 +99,7 @@ def _check(spoken: Sequence[Spoken], formats: Sequence[str], output: Path | None
         check_stdout(formats, FORMATS[formats[0]].joins, len(spoken), "utterances")
         return
     for item in spoken:
-        if Path(item.name).name != item.name:
+        if Path(item.name).name != item.name or "\0" in item.name:
             raise AsrError(f"the id {item.name!r} cannot name a file in {output}; write to stdout")
 
 

@@ -1,6 +1,7 @@
 """The `asr` command: one thin file per sub-command, imported only when it is called."""
 
 import importlib
+import io
 import os
 import sys
 from typing import Any
@@ -41,6 +42,10 @@ def asr() -> None:
 
 def main() -> None:
     """Run the command line; see `AsrError` for what becomes of errors."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # None if it is closed
+            # What is printed is what files have; the locale's encoding may lack some of it.
+            stream.reconfigure(encoding="utf-8", errors=stream.errors)
     try:
         sys.exit(asr.main(standalone_mode=False) or 0)
     except AsrError as error:

@@ -12,9 +12,10 @@ from asr.cli.options import model_option
 @model_option
 @click.option("--text", metavar="WORDS", help="The transcript itself, in place of a file.")
 @click.option("--format", "formats", multiple=True, default=["ctm"], show_default=True,
-              type=click.Choice(["ctm", "textgrid", "json"]), help="May be given several times.")
+              metavar="LIST", help="ctm, textgrid, json: one, or several by commas.")
 @click.option("--output", metavar="DIR", type=click.Path(path_type=Path),
-              help="Write DIR/<name>.<extension> for each utterance and format. Default: stdout.")
+              help="Write DIR/<name>.<extension> for each utterance and format, also in place of a "
+                   "file that is there. Default: stdout.")
 @click.option("--allow-unknown", is_flag=True,
               help="Words that the model's units cannot spell stand for any sounds.")
 @click.pass_context
@@ -28,6 +29,9 @@ def align(context: click.Context, source: Path, transcript: Path | None, model: 
     Where text and audio do not seem to belong together, a line says so.
     """
     from asr.align.stage import align_files, spoken_in
+    from asr.align.writers import FORMATS
+    from asr.transcribe.writers import parse_formats
 
-    if align_files(model, spoken_in(source, transcript, text), formats, output, allow_unknown):
+    if align_files(model, spoken_in(source, transcript, text), parse_formats(formats, FORMATS),
+                   output, allow_unknown):
         context.exit(1)

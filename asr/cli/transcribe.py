@@ -17,8 +17,9 @@ from asr.startup import start_quickly
               help="text, json, srt, vtt, ctm, tsv, textgrid: one, or several by commas.")
 @click.option("--output", metavar="DIR", type=click.Path(path_type=Path),
               help="Write DIR/<name>.<extension> for each recording and format, with a folder's "
-                   "sub-folders; what is finished there is left. Default: stdout, where the text "
-                   "of several has `path: ` before each line.")
+                   "sub-folders; what is finished there is left, unless model, settings or audio "
+                   "have changed: then it is replaced, corrected by hand or not. Default: stdout, "
+                   "where the text of several has `path: ` before each line.")
 @search_options
 @shard_option
 @click.pass_context
@@ -33,9 +34,9 @@ def transcribe(context: click.Context, audio: tuple[Path, ...], model: Path,
     """
     start_quickly()
     from asr.transcribe.stage import transcribe_files
-    from asr.transcribe.writers import parse_formats
+    from asr.transcribe.writers import FORMATS, parse_formats
 
-    failed = transcribe_files(model, audio, parse_formats(formats), output,
+    failed = transcribe_files(model, audio, parse_formats(formats, FORMATS), output,
                               search_request(**search), shard)
     if failed and not under_torchrun():
         context.exit(1)

@@ -44,7 +44,7 @@ def _step(row: np.ndarray, labels: np.ndarray, score: np.ndarray, back: np.ndarr
 
 @njit(nogil=True, cache=True)
 def align(log_posteriors: np.ndarray, labels: np.ndarray, memory: int = 1 << 24) -> np.ndarray:
-    """The most probable path of a labelling; ties go to the path that moves on later.
+    """The most probable path of a labelling; ties go to the path that moves on earlier.
 
     Back-pointers are kept for one block of frames at a time, from the last block to the first,
     each search resuming at scores kept from a first pass: memory grows as sqrt(T)·L, not T·L.

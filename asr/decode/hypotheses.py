@@ -70,10 +70,10 @@ def decode_posteriors(ids: Iterable[str], log_posteriors: Iterable[np.ndarray], 
         with what the scorer adds; None where it allows none of the labellings in the beam to end
         there: then the best one is cut after its last whole word. `nbest` is filled where more than
         one text is asked for; of labellings with one text the best stands for it. A word lasts from
-        the first frame of its first unit to the end of the last frame of its last on the best path
-        of the labelling; its confidence is the least of its units' highest posteriors, calibrated
-        (`DecodeConfig.calibration`), the utterance's is the mean of its words' (the share of them
-        that should be right), or None where there is no word.
+        the start of its first unit to the end of its last (`asr.decode.alignment.unit_times`, on
+        the best path of the labelling); its confidence is the least of its units' highest
+        posteriors, calibrated (`DecodeConfig.calibration`), the utterance's is the mean of its
+        words' (the share of them that should be right), or None where there is no word.
 
     Raises
     ------

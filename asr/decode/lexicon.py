@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
-from asr.lm.ngram import NONE, find_word
+from asr.lm.ngram import NONE, descend
 from asr.text.units import Spellings
 
 ROOT = 0  # before the first unit of a word
@@ -45,7 +45,7 @@ class Lexicon(NamedTuple):
 
     def find(self, spelling: np.ndarray) -> np.ndarray:
         """Numbers of the words with this spelling (int32)."""
-        node = _descend(self.unit, self.first_child, spelling)
+        node = descend(self.unit, self.first_child, spelling)
         if node == NONE:
             return self.words[:0]
         return self.words[self.first_word[node]:self.first_word[node + 1]]
@@ -67,17 +67,6 @@ class Lexicon(NamedTuple):
         highest[ends] = np.maximum.reduceat(values[self.words], self.first_word[ends])
         _raise_parents(self.parent, highest)
         return highest
-
-
-@njit(nogil=True, cache=True)
-def _descend(unit: np.ndarray, first_child: np.ndarray, spelling: np.ndarray) -> int:
-    """The node of a spelling, or `NONE`."""
-    node = ROOT
-    for each in spelling:
-        node = find_word(unit, first_child[node], first_child[node + 1], each)
-        if node == NONE:
-            break
-    return node
 
 
 @njit(nogil=True, cache=True)

@@ -1,6 +1,6 @@
 """What a search runs with: the model bundle's own settings, changed by a caller's wishes."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from asr.model.bundle import Bundle
     from asr.text.units import Units
 
+_GREEDY = {"search", "nbest", "calibration"}  # settings that greedy search looks at
+_WEIGHTS = {"lm_weight", "word_bonus", "unknown_score", "rescore_weight"}  # of language models
 _USUAL = 0.9  # share of a model's words that should consist of the units
 
 
@@ -50,30 +52,35 @@ def prepare_search(bundle: "Bundle", request: SearchRequest | None = None) -> Se
     Raises
     ------
     AsrError
-        A change is no valid setting, a language model or hotwords are given for greedy search, an
-        LSTM model without n-grams, or one cannot be read or used with the units.
+        A change is no valid setting or of none to this search, a language model is given for greedy
+        search, an LSTM model without n-grams, or one cannot be read or used with the units.
     """
     request = request or SearchRequest({})
-    config = parse_config(DecodeConfig, bundle.config.decoding.model_dump() | request.changes,
-                          "decoding")
+    path = request.lm or (None if request.without_lm else bundle.lm)
+    lstm = request.lstm or (None if request.without_lm else bundle.lstm)
+    own = bundle.config.decoding.model_dump()
+    search = request.changes.get("search", own["search"])
+    if search != own["search"] or (search == "beam" and (path, lstm) != (bundle.lm, bundle.lstm)):
+        del own["calibration"]  # it is for what it was fitted to
+    config = parse_config(DecodeConfig, own | request.changes, "decoding")
+    given = {name for name, value in request.changes.items() if value}
     if config.search == "greedy":
-        given = request.lm or request.lstm
-        if given is not None:
-            raise AsrError(f"greedy search cannot use a language model ({given}); take "
+        model = request.lm or request.lstm
+        if model is not None:
+            raise AsrError(f"greedy search cannot use a language model ({model}); take "
                            "--search beam, or leave it out")
-        if request.changes.get("hotwords"):
-            raise AsrError("greedy search has no use for hotwords; take --search beam")
+        _refuse(given - _GREEDY, "greedy search", "take --search beam")
         return Search(config)
     normalise = normaliser(bundle.config.normaliser)
     if config.label_priors and len(config.label_priors) != len(bundle.units):
         raise AsrError(f"decoding: {len(config.label_priors)} label_priors for {len(bundle.units)} "
                        "units; measure them with asr tune decode")
     hotwords = {normalise(word): boost for word, boost in config.hotwords.items()}
-    path = request.lm or (None if request.without_lm else bundle.lm)
-    lstm = request.lstm or (None if request.without_lm else bundle.lstm)
     if path is None and request.lstm is not None:
         raise AsrError(f"{request.lstm}: an LSTM model rescores what n-grams have found; name "
                        "theirs with --lm")
+    if path is None:
+        _refuse(given & _WEIGHTS, "a search without language model", "name one with --lm")
     words: LmSearch
     if path is not None:
         words = lm_search(load_lm(path), bundle.units, path, hotwords)
@@ -83,10 +90,17 @@ def prepare_search(bundle: "Bundle", request: SearchRequest | None = None) -> Se
                                            "unknown_score": 0.0, "open_vocabulary": True})
     else:
         return Search(config.model_copy(update={"prior_weight": 0.0}))
-    search = words.search(config)
-    if lstm is None or config.rescore_weight == 0:
-        return search
-    return search._replace(rescore=rescorer(words, lstm))
+    found = words.search(config)
+    if request.lstm is None and config.rescore_weight == 0:
+        lstm = None  # one that is named is read whatever its weight, or a wrong name went unsaid
+    return found if lstm is None else found._replace(rescore=rescorer(words, lstm))
+
+
+def _refuse(names: Collection[str], search: str, remedy: str) -> None:
+    """Raise an `AsrError` if a caller gave settings that the search does not look at."""
+    if names:
+        raise AsrError(f"{search} has no use for {', '.join(sorted(names))}; {remedy}, or leave "
+                       "it out")
 
 
 def _no_model(words: Sequence[str]) -> NgramModel:

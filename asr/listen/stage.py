@@ -10,6 +10,7 @@ import numpy as np
 
 from asr.audio import read_audio
 from asr.decode.settings import SearchRequest, prepare_search
+from asr.errors import AsrError
 from asr.listen.blocks import microphone, paced
 from asr.listen.display import rewritten, show_plainly
 from asr.listen.latency import Latency
@@ -44,6 +45,8 @@ def listen_to(bundle_folder: Path, audio: Path | None, request: SearchRequest, s
     AsrError
         The model or the search cannot be used for that, or the audio cannot be had.
     """
+    if audio is None and speed != 1:
+        raise AsrError("--speed is a file's; the microphone has its own")
     bundle = load_bundle(bundle_folder)
     search = prepare_search(bundle, request)
     listener = Listener(bundle, search, silence)

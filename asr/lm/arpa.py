@@ -15,7 +15,7 @@ from numba import njit
 
 from asr.errors import AsrError
 from asr.files import atomic_write_packed, open_packed
-from asr.lm.ngram import NONE, SPECIAL, UNKNOWN, Level, NgramModel, find_word
+from asr.lm.ngram import SPECIAL, UNKNOWN, Level, NgramModel, children_of
 from asr.progress import track
 
 MAX_ORDER = 5
@@ -216,22 +216,6 @@ def _word_places(text: np.ndarray, position: int, start: np.ndarray, length: np.
     return len(start)
 
 
-@njit(nogil=True, cache=True)
-def _descend(first_child: np.ndarray, child_word: np.ndarray, places: np.ndarray,
-             words: np.ndarray) -> int:
-    """Replace places of n-grams by those of the n-grams with one more word, one order up.
-
-    Returns the first row for which there is none, or -1.
-    """
-    for row in range(len(places)):
-        parent = places[row]
-        place = find_word(child_word, first_child[parent], first_child[parent + 1], words[row])
-        if place == NONE:
-            return row
-        places[row] = place
-    return -1
-
-
 class _Reader:
     """One pass over the file, from the header to `\\end\\`."""
 
@@ -343,7 +327,7 @@ class _Reader:
         section = self._read(order, size, known)
         places = section.words[:, 0].copy()
         for n in range(1, order - 1):
-            missing = _descend(self.first_child[n - 1], self.levels[n].word, places,
+            missing = children_of(self.first_child[n - 1], self.levels[n].word, places,
                                section.words[:, n])
             if missing >= 0:
                 raise AsrError(f"{self.path}: {order}-gram {missing + 1} of its section: its first "

@@ -117,6 +117,35 @@ def find_word(words: np.ndarray, first: int, end: int, word: int) -> int:
     return low if low < end and words[low] == word else NONE
 
 
+# numba's cache sees changes of a function's own file alone: so what others call is here, with
+# `find_word`.
+@njit(nogil=True, cache=True)
+def descend(word: np.ndarray, first_child: np.ndarray, path: np.ndarray) -> int:
+    """The node that a path leads to from the root, or `NONE`."""
+    node = ROOT
+    for each in path:
+        node = find_word(word, first_child[node], first_child[node + 1], each)
+        if node == NONE:
+            break
+    return node
+
+
+@njit(nogil=True, cache=True)
+def children_of(first_child: np.ndarray, child_word: np.ndarray, places: np.ndarray,
+                words: np.ndarray) -> int:
+    """Replace places of n-grams by those of the n-grams with one more word, one order up.
+
+    Returns the first row for which there is none, or -1.
+    """
+    for row in range(len(places)):
+        parent = places[row]
+        place = find_word(child_word, first_child[parent], first_child[parent + 1], words[row])
+        if place == NONE:
+            return row
+        places[row] = place
+    return -1
+
+
 @njit(nogil=True)
 def _longest(trie: Trie, state: int, word: int) -> tuple[int, float]:
     """The node of the longest known part of a history with a word, and the weights on the way."""

@@ -13,8 +13,8 @@ _ABBREVIATIONS = {
 }
 _ABBREVIATION = re.compile(r"\b(" + "|".join(_ABBREVIATIONS) + r")\.", re.IGNORECASE)
 _ET_CETERA = re.compile(r"&c\b\.?")
-_MONEY = re.compile(r"([£$])(\d[\d,]*)(?![\d,]*\.\d)")
-_CURRENCY = {"£": "pounds", "$": "dollars"}
+_MONEY = re.compile(r"([£$])(\d(?:[\d,]*\d)?)(?![\d,]*\.\d)")
+_CURRENCY = {"£": "pound", "$": "dollar"}
 # Old print has 2d, 3d, 22d … for second and third; any other d is pence.
 _NUMBER = re.compile(r"(?<![\w.])(\d{1,3}(?:,\d{3})+|\d+)(\.\d+)?"
                      r"(st|nd|rd|th|(?<=[23])(?<!1[23])d)?(?!\w)")
@@ -55,7 +55,7 @@ def spell_numbers(text: str, roman: bool = False) -> str:
     """Numbers as words: cardinals, ordinals, decimals, years from 1100 to 1999, £ and $."""
     if roman:
         text = _ROMAN.sub(lambda m: str(_roman_value(m[0])), text)
-    text = _MONEY.sub(lambda m: f"{m[2]} {_CURRENCY[m[1]]}", text)
+    text = _MONEY.sub(lambda m: f"{m[2]} {_CURRENCY[m[1]]}{'s' * (m[2] != '1')}", text)
     return _NUMBER.sub(_spell, text)
 
 

@@ -24,7 +24,7 @@ class Source(NamedTuple):
     format: str | None = None
     """One of `FORMATS`; None goes by the file's name."""
     columns: tuple[str, str] = ("id", "text")
-    """Names of the columns, or keys, of id and text, where the format has such."""
+    """Names of the columns, or keys, of id and text; for a format that has none, the default."""
 
 
 def read_sides(reference: Source, hypotheses: Sequence[Source]) -> tuple[Side, list[Side]]:
@@ -35,8 +35,8 @@ def read_sides(reference: Source, hypotheses: Sequence[Source]) -> tuple[Side, l
     Raises
     ------
     AsrError
-        A file is missing or damaged, its format cannot be told, or only one of two is without
-        ids (`lines`), or both are with different numbers of lines.
+        A file is missing or damaged, its format cannot be told or has no columns to name, or only
+        one of two is without ids (`lines`), or both are with different numbers of lines.
     """
     kind = _format(reference)
     kinds = [_format(hypothesis) for hypothesis in hypotheses]
@@ -71,6 +71,9 @@ def _format(source: Source) -> str:
         what = "its name does not tell the format" if found is None else f"no format {found!r}"
         raise AsrError(f"{source.path}: {what}; name one of {', '.join(FORMATS)} with "
                        "--ref-format or --hyp-format")
+    if found in _WITHOUT_COLUMNS and source.columns != Source._field_defaults["columns"]:
+        raise AsrError(f"{source.path}: {found} has no columns that could be named "
+                       f"({','.join(source.columns)}); leave --ref-columns or --hyp-columns out")
     return found
 
 

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from asr.files import atomic_folder
+from asr.progress import log
 from asr.score.align import Alignment, score_utterances
 from asr.score.groups import group_utterances
 from asr.score.html_report import html_report
@@ -17,7 +18,7 @@ from asr.score.read import Source, read_sides
 from asr.score.report import Report
 from asr.score.text_report import text_report
 from asr.score.transcript import Side
-from asr.score.trn import write_trn
+from asr.score.trn import fits_trn, write_trn
 
 FILES = ("report.txt", "report.md", "report.html", "report.json", "ref.trn", "hyp.trn")
 
@@ -93,7 +94,8 @@ def _score(references: Side, hypotheses: Side, reference: Path, hypothesis: Path
 def write_report(report: Report, folder: Path, bundle: Path | None = None) -> None:
     """Write report.txt, .md, .html and .json, ref.trn and hyp.trn into `folder`, all or nothing.
 
-    An earlier report there is replaced; a folder that holds anything else is an `AsrError`.
+    An earlier report there is replaced; a folder that holds anything else is an `AsrError`. Where
+    an id cannot stand in a .trn file, a line on stderr says that there are none.
 
     Parameters
     ----------
@@ -105,11 +107,15 @@ def write_report(report: Report, folder: Path, bundle: Path | None = None) -> No
         from asr.score.pictures import pictures  # loads a network, which scoring does without
 
         shown = pictures(report, bundle)
+    unfit = next((each for each in score.ids if not fits_trn(each)), None)
     with atomic_folder(folder.resolve(), FILES) as new:
         (new / "report.txt").write_text(text_report(report), encoding="utf-8")
         (new / "report.md").write_text(markdown_report(report), encoding="utf-8")
         (new / "report.html").write_text(html_report(report, shown), encoding="utf-8")
         with (new / "report.json").open("w", encoding="utf-8") as file:
             file.writelines(json_report(report))
-        write_trn(new / "ref.trn", zip(score.ids, score.references, strict=True))
-        write_trn(new / "hyp.trn", zip(score.ids, score.hypotheses, strict=True))
+        if unfit is None:
+            write_trn(new / "ref.trn", zip(score.ids, score.references, strict=True))
+            write_trn(new / "hyp.trn", zip(score.ids, score.hypotheses, strict=True))
+    if unfit is not None:
+        log(f"asr: {folder}: no ref.trn and hyp.trn, where the id {unfit!r} cannot stand")

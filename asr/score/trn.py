@@ -55,13 +55,18 @@ def write_trn(path: Path, texts: Iterable[tuple[str, str]]) -> None:
     """
     with atomic_write(path) as file:
         for utterance, text in texts:
-            line = f"{' '.join(text.split())} ({utterance})"
-            match = _LINE.fullmatch(line)
-            if set(utterance) & set("\r\n") or match is None or match["id"] != utterance:
+            if not fits_trn(utterance):
                 raise AsrError(f"id {utterance!r} cannot stand in a .trn file; rename the "
                                "utterance")
+            line = f"{' '.join(text.split())} ({utterance})"
             # sclite skips a line that begins so; behind a space it reads the words.
             file.write(f" {line}\n" if line.startswith((";;", "**")) else line + "\n")
+
+
+def fits_trn(utterance: str) -> bool:
+    """Whether an id could be read back from a .trn file."""
+    match = _LINE.fullmatch(f"({utterance})")
+    return not set(utterance) & set("\r\n") and match is not None and match["id"] == utterance
 
 
 def refuse_alternations(path: Path, number: int, text: str) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import soxr
 
+from asr.audio import check_rate
 from asr.decode.hypotheses import Search
 from asr.errors import AsrError
 from asr.transcribe.recognise import End
@@ -32,18 +33,20 @@ class Recogniser:
             A file (see `asr.audio.audio_blocks`), or its samples: floats of full scale ±1, or
             integers of the full scale of their type (unsigned ones around its middle, as in 8-bit
             WAV files). Channels are mixed.
-        sample_rate : int
+        sample_rate : int, optional
             Of samples, in Hz; the model's by default. A file says its own.
 
         Raises
         ------
         AsrError
-            The file cannot be read as audio, or the samples are not finite or of another shape or
-            type.
+            The file cannot be read as audio, or the samples are not finite or of another shape,
+            type or rate.
         """
         if not isinstance(audio, np.ndarray):
             return transcribe_file(self.bundle, audio, self.search)
-        samples = self._prepared(audio, sample_rate or self.bundle.sample_rate)
+        rate = self.bundle.sample_rate if sample_rate is None else sample_rate
+        check_rate(rate, "sample_rate")
+        samples = self._prepared(audio, rate)
         *segments, end = transcribe_recordings(self.bundle, [[samples]], self.search)
         assert isinstance(end, End)
         return Transcript("", "", end.duration, [s for s in segments if isinstance(s, Segment)])

@@ -105,7 +105,7 @@ class _Cutter:
     def finish(self) -> list[_Span]:
         """End the open span, if there is one."""
         span, row = self._span, self._longest_row
-        self._span, self._longest_row, self._gaps = None, 0, []
+        self._span, self._row, self._longest_row, self._gaps = None, 0, 0, []
         if span is None or row < _LEAST:
             return []
         self._free = min(span.end + _MARGIN, span.start + self._longest)

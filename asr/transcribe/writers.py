@@ -2,7 +2,7 @@
 
 import html
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -116,12 +116,12 @@ FORMATS = {
 }
 
 
-def parse_formats(lists: Iterable[str]) -> list[str]:
-    """Names of formats from comma-separated lists; an unknown one is an `AsrError`."""
+def parse_formats(lists: Iterable[str], known: Collection[str]) -> list[str]:
+    """Names of formats from comma-separated lists; one that is not known is an `AsrError`."""
     names = dict.fromkeys(name.strip() for part in lists for name in part.split(","))
     for name in names:
-        if name not in FORMATS:
-            raise AsrError(f"no format named {name!r}; known: {', '.join(FORMATS)}")
+        if name not in known:
+            raise AsrError(f"no format named {name!r}; known: {', '.join(known)}")
     return list(names)
 
 

@@ -88,8 +88,9 @@ def test_refused_with_a_manifest(run, manifest):
         run(manifest, formats=["textgrid"])
 
 
-def test_an_id_that_is_a_path(run, manifest, tmp_path):
-    write_records(manifest, [Utterance(id="../x", audio="talk.wav", text="a", speaker="s",
+@pytest.mark.parametrize("name", ["../x", "x\0"])
+def test_an_id_that_cannot_name_a_file(run, manifest, tmp_path, name):
+    write_records(manifest, [Utterance(id=name, audio="talk.wav", text="a", speaker="s",
                                        duration=0.1, sample_rate=RATE)])
     with pytest.raises(AsrError, match="cannot name a file"):
         run(manifest, output=tmp_path / "out")

@@ -28,9 +28,9 @@ def test_align(run, tmp_path, capsys):
     assert [line.split()[4] for line in lines] == ["abc", "def"]
     assert run("align", "--text", "abc def") == 0
     assert capsys.readouterr().out.splitlines() == lines
-    assert run("align", "--text", "abc", "--format", "ctm", "--format", "textgrid",
+    assert run("align", "--text", "abc", "--format", "ctm,json", "--format", "textgrid",
                "--output", tmp_path / "out") == 0
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {"a.ctm", "a.TextGrid"}
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"a.ctm", "a.json", "a.TextGrid"}
 
 
 @pytest.mark.parametrize("arguments", [(), ("--text", "xyz"), ("--text", 20 * "abc"),

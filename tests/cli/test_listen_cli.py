@@ -90,3 +90,8 @@ def test_what_cannot_be_is_one_line(run, babbler, live_babbler, audio, tmp_path,
         said = capsys.readouterr()
         assert fault in said.err
         assert (said.err.count("\n"), said.out) == (1, "")
+
+
+def test_a_speed_is_of_no_microphone(run, tmp_path, capsys):
+    assert run("--model", tmp_path, "--speed", "2") == 2
+    assert "--speed is a file's" in capsys.readouterr().err

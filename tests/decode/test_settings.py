@@ -80,9 +80,33 @@ def test_greedy_search_takes_no_model(bundle, tmp_path):
         prepare_search(bundle, SearchRequest({"search": "greedy"}, tmp_path / "own.lm"))
 
 
-def test_greedy_search_takes_no_hotwords(bundle):
-    with pytest.raises(AsrError, match="greedy search has no use for hotwords"):
-        prepare_search(bundle, SearchRequest({"search": "greedy", "hotwords": {"A": 1.0}}))
+@pytest.mark.parametrize("changes", [{"hotwords": {"A": 1.0}}, {"beam": 8}, {"lm_weight": 2.0}])
+def test_settings_that_greedy_search_does_not_look_at(bundle, changes):
+    with pytest.raises(AsrError, match=f"greedy search has no use for {next(iter(changes))}; "):
+        prepare_search(bundle, SearchRequest({"search": "greedy"} | changes))
+    prepare_search(bundle, SearchRequest({"search": "greedy", "hotwords": {}, "nbest": 1}))
+
+
+def test_weights_without_a_language_model(bundle):
+    with pytest.raises(AsrError, match="without language model has no use for lm_weight, word_b"):
+        prepare_search(bundle, SearchRequest({"word_bonus": 1.0, "lm_weight": 2.0},
+                                             without_lm=True))
+
+
+def test_a_calibration_is_for_the_search_it_was_fitted_to(bundle, tmp_path):
+    fitted = (0.5, -1.0)
+    bundle.config.decoding = DecodeConfig(beam=5, calibration=fitted)
+    other = write_lm(tmp_path / "other.lm", "B")
+
+    def calibration(changes, *models, **more):
+        return prepare_search(bundle, SearchRequest(changes, *models, **more)).config.calibration
+    assert calibration({"beam": 7}) == calibration({}, bundle.lm) == fitted
+    assert calibration({"search": "greedy"}) == (1, 0)
+    assert calibration({}, other) == calibration({}, without_lm=True) == (1, 0)
+    assert calibration({"calibration": (2, 0)}, other) == (2, 0)
+    bundle.config.decoding = DecodeConfig(search="greedy", calibration=fitted)
+    assert calibration({}) == calibration({}, without_lm=True) == fitted
+    assert calibration({"search": "beam"}) == (1, 0)
 
 
 def test_a_second_model_needs_a_first(bundle, tmp_path):
@@ -104,6 +128,12 @@ def test_the_second_model_is_held_against_the_first(bundle, tmp_path, monkeypatc
     assert prepare_search(bundle, SearchRequest({"rescore_weight": 0}, lm)).rescore is None
     # Each word (or character) and the end has -2 in the first model.
     assert search.rescore(["A AB", ""]).tolist() == ([-4 + 10, 2] if characters else [-4 + 6, 2])
+
+
+def test_a_second_model_that_is_named_must_be_there_whatever_its_weight(bundle, tmp_path):
+    with pytest.raises(AsrError, match=r"nope\.safetensors: no such file"):
+        prepare_search(bundle, SearchRequest({"rescore_weight": 0},
+                                             lstm=tmp_path / "nope.safetensors"))
 
 
 def test_words_in_another_case_are_noticed(bundle, tmp_path, capsys):

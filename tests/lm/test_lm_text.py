@@ -14,6 +14,7 @@ from asr.text.normalise import librispeech
     ("2d", "second"), ("33d", "thirty third"), ("1,102d", "one thousand one hundred and second"),
     ("6d. and 12d, 13d or 112d", "6d. and 12d, 13d or 112d"),  # pence
     ("£50", "fifty pounds"), ("$1,000", "one thousand dollars"),
+    ("$1, £1 or $11", "one dollar, one pound or eleven dollars"),
     ("A1", "A1"), ("in 1850, 3 men", "in eighteen fifty, three men"),
     ("1" * 40, " ".join(["one"] * 40)),
 ])

@@ -51,6 +51,13 @@ def test_columns_can_be_named(tmp_path):
         {"a": Transcript("x", extra={"text": "y"})}, [{"a": Transcript("x")}])
 
 
+@pytest.mark.parametrize("name", ["a.trn", "text", "a.ctm"])
+def test_columns_of_a_format_that_has_none(tmp_path, name):
+    source = write(tmp_path, name, CONTENTS[name])._replace(columns=("key", "said"))
+    with pytest.raises(AsrError, match=r"has no columns that could be named \(key,said\)"):
+        read_sides(source, [])
+
+
 def test_ctm_against_stm_goes_by_time_and_others_by_id(tmp_path):
     reference = write(tmp_path, "r.stm", "f A s 0 1 one\nf A s 1 2 two\n")
     timed = write(tmp_path, "h.ctm", "f A 0 1 a\nf A 1 1 b\n")

@@ -1,3 +1,5 @@
+import errno
+import os
 import random
 import subprocess
 import sys
@@ -62,13 +64,24 @@ def test_the_current_folder_can_be_the_output(score, tmp_path, monkeypatch):
     assert (tmp_path / "out" / "report.txt").is_file()
 
 
-def test_a_report_that_cannot_be_written_leaves_nothing(tmp_path):
-    for name in ("r.csv", "h.csv"):
-        (tmp_path / name).write_text('id,text\n"bad\nid",a\n')
-    report, = score_files(Source(tmp_path / "r.csv"), [Source(tmp_path / "h.csv")])
-    with pytest.raises(AsrError, match="cannot stand in a"):
-        write_report(report, tmp_path / "out")
+def test_a_report_that_cannot_be_written_leaves_nothing(score, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    monkeypatch.setattr("asr.score.stage.write_trn", full)
+    with pytest.raises(AsrError, match="No space left"):
+        write_report(score("a (u)\n", "a (u)\n"), tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("utterance", ["bad\nid", "talk (1)"])
+def test_an_id_that_cannot_stand_in_a_trn_file_costs_those_alone(tmp_path, capsys, utterance):
+    for name in ("r.csv", "h.csv"):
+        (tmp_path / name).write_text(f'id,text\n"{utterance}",a\nfine,b\n')
+    report, = score_files(Source(tmp_path / "r.csv"), [Source(tmp_path / "h.csv")])
+    write_report(report, tmp_path / "out")
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {*FILES} - {"ref.trn", "hyp.trn"}
+    said, = capsys.readouterr().err.splitlines()
+    assert f"no ref.trn and hyp.trn, where the id {utterance!r} cannot stand" in said
 
 
 def test_confidences_are_left_out_where_normalising_changed_the_number_of_words(tmp_path):

@@ -59,6 +59,12 @@ def test_samples_at_another_rate_are_resampled(babbler, recording):
     assert found.text == expected.text
 
 
+@pytest.mark.parametrize("rate", [0, -8000, 1])
+def test_no_sample_rate_of_speech(babbler, rate):
+    with pytest.raises(AsrError, match=f"sample_rate: {rate} samples a second"):
+        asr.load_model(babbler).transcribe(np.zeros(8000), rate)
+
+
 def test_settings_are_those_of_the_search(babbler):
     assert asr.load_model(babbler, search="beam", beam=7).search.config.beam == 7
     with pytest.raises(AsrError, match="did you mean `beam`"):

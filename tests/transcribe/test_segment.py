@@ -86,10 +86,17 @@ def test_speech_without_gaps_is_cut_with_an_overlap():
         assert (end - behind.first) / RATE == pytest.approx(OVERLAP, abs=0.02)
 
 
-def test_clicks_are_no_speech():
+@pytest.mark.parametrize("every", [1, 1.5, 2, 3])
+def test_clicks_are_no_speech(every):
     samples = quiet(20)
-    samples[::RATE] = 0.9
+    samples[::round(every * RATE)] = 0.9
     assert cut(samples)[1] == []
+
+
+def test_a_click_after_speech_is_none_either():
+    click = quiet(6)
+    click[3 * RATE] = 0.9
+    assert len(cut(syllables(2), click)[1]) == 1
 
 
 def test_digital_silence_is_left_out():

@@ -104,6 +104,21 @@ def test_short_recordings_are_recognised_together_and_told_apart(bundle):
     assert lengths == sorted(lengths)  # so that little is padded
 
 
+def test_results_do_not_wait_while_nothing_is_said(bundle):
+    """Silent recordings of a quarter of an hour, some behind one in which something is said."""
+    read = 0
+
+    def recordings():
+        nonlocal read
+        for number in range(24):
+            read += 1
+            yield [bundle.speak("one")] if number == 9 else [silence(60)] * 15
+    late = [read - number for number, event in enumerate(
+        e for e in transcribe_recordings(bundle, recordings(), GREEDY) if isinstance(e, End))]
+    assert len(late) == 24
+    assert max(late) <= 9  # of one hour with speech, and the next without
+
+
 def test_a_recording_that_breaks_off_ends_alone(bundle):
     def broken():
         yield bundle.speak("one")

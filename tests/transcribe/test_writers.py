@@ -161,8 +161,8 @@ def test_vtt_escapes_what_would_be_markup():
 
 
 def test_lists_of_formats():
-    assert parse_formats(["text"]) == ["text"]
-    assert parse_formats(["srt, json", "text,srt"]) == ["srt", "json", "text"]
+    assert parse_formats(["text"], FORMATS) == ["text"]
+    assert parse_formats(["srt, json", "text,srt"], FORMATS) == ["srt", "json", "text"]
     with pytest.raises(AsrError, match="no format named 'doc'; known: text, json, srt, vtt, ctm, "
                                        "tsv, textgrid"):
-        parse_formats(["text,doc"])
+        parse_formats(["text,doc"], FORMATS)
