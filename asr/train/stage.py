@@ -97,14 +97,26 @@ def train(folder: Path, training_data: Store, development_data: Store, config: T
         averaged = len(trainer.chosen())
         log(f"average of {averaged} epoch{'s' if averaged > 1 else ''}: dev loss "
             f"{result.loss:.3f}  CER {100 * result.cer:.2f} %  WER {100 * result.wer:.2f} %")
-        provenance = _provenance(trainer, result, commit)
-        save_bundle(folder / "bundle",
-                    BundleConfig(features=training_data.config, model=config.model,
-                                 units=config.units.kind, normaliser=config.normaliser,
-                                 provenance=provenance),
-                    trainer.units, arrays(weights), overall)
+        bundle = folder / "bundle"
+        if _holds(bundle, arrays(weights)):
+            log(f"{bundle}: holds these weights already; left as it is")
+        else:
+            save_bundle(bundle,
+                        BundleConfig(features=training_data.config, model=config.model,
+                                     units=config.units.kind, normaliser=config.normaliser,
+                                     provenance=_provenance(trainer, result, commit)),
+                        trainer.units, arrays(weights), overall)
     trainer.processes.close()
     return result
+
+
+def _holds(bundle: Path, weights: dict[str, np.ndarray]) -> bool:
+    try:
+        held = load_bundle(bundle).weights
+    except AsrError:  # none there, or no whole one
+        return False
+    return held.keys() == weights.keys() and all(
+        np.array_equal(held[name], array) for name, array in weights.items())
 
 
 def _open(training: Path, development: Path) -> tuple[Store, Store]:

@@ -14,6 +14,7 @@ import torch
 from dummies import FEATURES, TINY, WORDS, unigrams, write_speech
 
 from asr.config import load_config
+from asr.decode.config import DecodeConfig
 from asr.decode.settings import SearchRequest
 from asr.decode.stage import decode_store
 from asr.errors import AsrError
@@ -21,7 +22,7 @@ from asr.features.config import FeatureConfig
 from asr.features.store import Entry, Store, config_hash, write_store
 from asr.lm.binary import save_lm
 from asr.manifest import Hypothesis, read_records
-from asr.model.bundle import load_bundle
+from asr.model.bundle import load_bundle, set_decoding
 from asr.score.align import score_utterances
 from asr.train import stage
 from asr.train.checkpoint import load_checkpoint, save_checkpoint
@@ -250,6 +251,19 @@ def test_a_callback_gets_each_record_and_may_end_the_training(uninterrupted, sto
 def test_a_finished_training_is_not_overwritten(uninterrupted, stores):
     with pytest.raises(AsrError, match="--resume"):
         train_model(uninterrupted, *stores, config("epochs=4"), resume=False)
+
+
+def test_a_bundle_that_was_tuned_since_stays(uninterrupted, stores, tmp_path, capsys):
+    shutil.copytree(uninterrupted, tmp_path / "m")
+    bundle = tmp_path / "m" / "bundle"
+    set_decoding(bundle, DecodeConfig(beam=7), b"n-grams", None, {"tuned on": "dev"})
+    files = {path.name: path.read_bytes() for path in bundle.iterdir()}
+    train_model(tmp_path / "m", *stores, config("epochs=4"), resume=True)
+    assert {path.name: path.read_bytes() for path in bundle.iterdir()} == files
+    assert "bundle: holds these weights already; left as it is" in capsys.readouterr().err
+    (bundle / "model.safetensors").write_bytes(b"damaged")
+    train_model(tmp_path / "m", *stores, config("epochs=4"), resume=True)
+    assert weights(tmp_path / "m") == weights(uninterrupted)
 
 
 @pytest.mark.parametrize("resume", [False, True])
