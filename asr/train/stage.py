@@ -56,14 +56,14 @@ def train_model(folder: Path, training_store: Path, development_store: Path, con
     AsrError
         See `Store.open`, `TrainingSet`, `start_from` and `Trainer`.
     """
-    train(folder, *_open(training_store, development_store), config, resume, initial)
+    train(folder, *open_stores(training_store, development_store), config, resume, initial)
     return folder / "bundle"
 
 
 def rehearse_training(training_store: Path, development_store: Path, config: TrainConfig,
                       initial: Path | None = None) -> str:
     """What `train_model` would take, see `asr.train.rehearsal`; nothing is written."""
-    prepared = prepare_training(Path(), *_open(training_store, development_store), config, initial)
+    prepared = prepare_training(Path(), *open_stores(training_store, development_store), config, initial)
     return rehearse(prepared.trainer)
 
 
@@ -119,9 +119,12 @@ def _holds(bundle: Path, weights: dict[str, np.ndarray]) -> bool:
         np.array_equal(held[name], array) for name, array in weights.items())
 
 
-def _open(training: Path, development: Path) -> tuple[Store, Store]:
+def open_stores(training: Path, development: Path) -> tuple[Store, Store]:
+    """A store to learn from, and one of the same features without copies to measure on."""
     training_data = Store.open(training)
-    return training_data, Store.open(development, training_data.config)
+    development_data = Store.open(development, training_data.config)
+    development_data.check_plain()
+    return training_data, development_data
 
 
 def prepare_training(folder: Path, training_data: Store, development_data: Store,

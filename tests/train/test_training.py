@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 
 import numpy as np
 import pytest
@@ -27,7 +28,7 @@ from asr.score.align import score_utterances
 from asr.train import stage
 from asr.train.checkpoint import load_checkpoint, save_checkpoint
 from asr.train.config import TrainConfig
-from asr.train.stage import train, train_model
+from asr.train.stage import rehearse_training, train, train_model
 
 THREADS = torch.get_num_threads()
 
@@ -305,6 +306,13 @@ def test_a_development_set_without_text_is_refused_before_it_trains(texts, store
     assert not (tmp_path / "m").exists()
 
 
+def test_development_is_not_measured_on_copies(stores, tmp_path):
+    for measure in (rehearse_training, partial(train_model, tmp_path / "m", resume=False)):
+        with pytest.raises(AsrError, match=r"40 of 80 entries are copies .* without --speeds"):
+            measure(training_store=stores[0], development_store=stores[0], config=config())
+    assert not (tmp_path / "m").exists()
+
+
 def test_development_utterances_without_frames_are_all_deletions(stores, tmp_path):
     write_store(tmp_path / "dev", FEATURES, [
         (Entry(id=f"u{i}", text=text, speaker="s"), np.zeros((0, 12), np.float16))
@@ -318,10 +326,11 @@ def test_resume_refuses_other_settings_and_other_data(uninterrupted, stores, tmp
     with pytest.raises(AsrError, match=r"epochs=4, not 5; model\.dropout=0\.2, not 0\.1"):
         train_model(uninterrupted, *stores, config("epochs=5", "model.dropout=0.1"), resume=True)
     other = write_speech(tmp_path / "other", 40, seed=9, speeds=(0.9, 1.0))
+    plain = write_speech(tmp_path / "plain", 11, seed=9)
     with pytest.raises(AsrError, match="other training data"):
         train_model(uninterrupted, other, stores[1], config("epochs=4"), resume=True)
     with pytest.raises(AsrError, match="other development data"):
-        train_model(uninterrupted, stores[0], other, config("epochs=4"), resume=True)
+        train_model(uninterrupted, stores[0], plain, config("epochs=4"), resume=True)
     for folder, store in zip(("train", "dev"), stores, strict=True):
         shutil.copytree(store, tmp_path / folder)
         header = json.loads((store / "store.json").read_text())
