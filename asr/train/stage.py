@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,10 +15,10 @@ from asr.features.batch import evenly
 from asr.features.cmvn import statistics, statistics_of
 from asr.features.store import Store
 from asr.memory import keep_freed_memory
-from asr.model.bundle import BundleConfig, load_bundle, save_bundle
+from asr.model.bundle import Bundle, BundleConfig, load_bundle, save_bundle
 from asr.model.network import Network, arrays
 from asr.progress import log
-from asr.text.config import make_units
+from asr.text.config import UnitsConfig, make_units
 from asr.text.normalise import normaliser
 from asr.train.config import TrainConfig
 from asr.train.data import TrainingSet
@@ -47,9 +47,8 @@ def train_model(folder: Path, training_store: Path, development_store: Path, con
     resume : bool
         Go on from a checkpoint if the folder has one; without it such a folder is refused.
     initial : Path, optional
-        A bundle to start from instead of random weights. Its units are kept if they can spell the
-        training texts and the configuration names no lexicon; see `asr.train.initial` for what
-        else is taken.
+        A bundle to start from instead of random weights. Its units are kept unless the settings
+        ask for others; see `asr.train.initial` for what else is taken.
 
     Raises
     ------
@@ -63,7 +62,8 @@ def train_model(folder: Path, training_store: Path, development_store: Path, con
 def rehearse_training(training_store: Path, development_store: Path, config: TrainConfig,
                       initial: Path | None = None) -> str:
     """What `train_model` would take, see `asr.train.rehearsal`; nothing is written."""
-    prepared = prepare_training(Path(), *open_stores(training_store, development_store), config, initial)
+    stores = open_stores(training_store, development_store)
+    prepared = prepare_training(Path(), *stores, config, initial)
     return rehearse(prepared.trainer)
 
 
@@ -91,7 +91,7 @@ def train(folder: Path, training_data: Store, development_data: Store, config: T
     if trainer.checkpoint.exists():
         trainer.resume()
     if trainer.processes.first:
-        save_config(folder / "config.yaml", config)
+        save_config(folder / "config.yaml", trainer.config)
     weights, result = trainer.run()
     if trainer.processes.first:
         averaged = len(trainer.chosen())
@@ -103,7 +103,8 @@ def train(folder: Path, training_data: Store, development_data: Store, config: T
         else:
             save_bundle(bundle,
                         BundleConfig(features=training_data.config, model=config.model,
-                                     units=config.units.kind, normaliser=config.normaliser,
+                                     units=trainer.config.units.kind,
+                                     normaliser=config.normaliser,
                                      provenance=_provenance(trainer, result, commit)),
                         trainer.units, arrays(weights), overall)
     trainer.processes.close()
@@ -136,10 +137,9 @@ def prepare_training(folder: Path, training_data: Store, development_data: Store
     start = None if initial is None else load_bundle(initial)
     if start is not None:
         training_data.check(start.config.features)
-    if (start is not None and start.config.units == config.units.kind
-            and config.units.lexicon is None
-            and all(start.units.spellable(text) == text for text in texts)):
+    if start is not None and _keeps_units(config.units, start, texts):
         units = start.units
+        config = config.model_copy(update={"units": _settings_of_units(config.units, start)})
     else:
         units = make_units(config.units, texts, normaliser(config.normaliser))
     overall = None
@@ -166,6 +166,25 @@ def prepare_training(folder: Path, training_data: Store, development_data: Store
             f"parameters, {str(trainer.dtype).removeprefix('torch.')} on {processes.device}"
             + (f", {processes.world} processes" if processes.world > 1 else ""))
     return Prepared(trainer, overall)
+
+
+def _keeps_units(asked: UnitsConfig, start: Bundle, texts: Sequence[str]) -> bool:
+    """Whether a training goes on with a bundle's units: nobody asks for others.
+
+    Characters must also spell the texts. What other units cannot spell is unfit.
+    """
+    kind, given = start.config.units, asked.model_fields_set
+    if given and (asked.kind != kind or asked.lexicon is not None
+                  or (kind == "bpe" and "size" in given and asked.size != len(start.units))):
+        return False
+    return kind != "characters" or all(start.units.spellable(text) == text for text in texts)
+
+
+def _settings_of_units(asked: UnitsConfig, start: Bundle) -> UnitsConfig:
+    """Those that are true of a bundle's units."""
+    kind = start.config.units
+    return asked.model_copy(update={
+        "kind": kind, "size": len(start.units) if kind == "bpe" else asked.size})
 
 
 def _statistics(store: Store, overall: np.ndarray | None) -> np.ndarray:
