@@ -1,5 +1,6 @@
 """The train stage: two stores become a model bundle."""
 
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -207,10 +208,11 @@ def _commit() -> str:
 
 def _provenance(trainer: Trainer, result: Evaluation, commit: str) -> dict[str, object]:
     return {
-        "command": " ".join(["asr", *sys.argv[1:]]),
+        "command": shlex.join(["asr", *sys.argv[1:]]),
         "commit": commit,
         "seed": trainer.config.seed,
         "training data": trainer.training.fingerprint,
+        "development data": trainer.development.fingerprint,
         "torch": torch.__version__,
         "development": {"loss": result.loss, "cer": result.cer, "wer": result.wer},
         "training": trainer.config.model_dump(mode="json"),

@@ -125,7 +125,7 @@ def test_many_trainings_go_on_below(tmp_path):
 
 
 def test_what_is_too_long_is_folded(tmp_path):
-    folders = [training(tmp_path / name, 1, f"units.lexicon={value * 60}")
+    folders = [training(tmp_path / name, 1, "units.kind=phones", f"units.lexicon={value * 60}")
                for name, value in (("q" * 70, "y"), ("b", "z"))]
     text = run(*folders)
     assert [text.count(letter) for letter in "qyz"] == [70, 60, 60]
