@@ -1,5 +1,6 @@
 """All of a training's state in one file, written beside and renamed."""
 
+import errno
 import io
 from pathlib import Path
 from typing import Any
@@ -44,9 +45,10 @@ def load_checkpoint(path: Path, mmap: bool = False) -> dict[str, Any]:
     try:
         state = torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
         found = state["format"]
-    except OSError as error:
-        raise AsrError(f"cannot read {path}: {error.strerror or one_line(error)}") from None
     except Exception as error:  # torch's reader raises whatever it stumbles over
+        # Of a file that is cut off it seeks what is before the beginning, which is invalid.
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:
+            raise AsrError(f"cannot read {path}: {error.strerror or one_line(error)}") from None
         if out_of_memory(error):
             raise AsrError(f"cannot read {path}: not enough memory") from None
         raise DamagedCheckpoint(f"{path}: damaged checkpoint ({one_line(error)}); remove it to "

@@ -123,7 +123,7 @@ def _check_same(study: "optuna.Study", path: Path, base: TrainConfig, search: Se
     """Refuse to go on with another search: only trials of one compare."""
     config = base.model_dump(mode="json") | {"search": search.model_dump(mode="json")}
     data = " ".join(sha256(store / name) for store in stores
-                    for name in ("store.json", "utterances.jsonl"))
+                    for name in ("store.json", "utterances.jsonl", "moments.npy"))
     known = study.user_attrs
     if "data" in known:
         check_resumable(path, known, {"config": config, "data": data})

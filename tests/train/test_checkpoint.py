@@ -46,8 +46,11 @@ def test_one_that_cannot_be_read_now_is_not_damaged(fault, message, tmp_path, mo
     assert not isinstance(caught.value, DamagedCheckpoint)
 
 
-@pytest.mark.parametrize("content", [b"", b"half", b"PK\x03\x04half"])
-def test_one_that_is_damaged(content, tmp_path):
-    (tmp_path / "checkpoint.pt").write_bytes(content)
+@pytest.mark.parametrize("mmap", [False, True])
+@pytest.mark.parametrize("kept", [0, 4, 100, 5_000, -1])
+def test_one_that_is_cut_off_is_damaged(kept, mmap, tmp_path):
+    path = tmp_path / "checkpoint.pt"
+    save_checkpoint(path, STATE)
+    path.write_bytes(path.read_bytes()[:kept])
     with pytest.raises(DamagedCheckpoint, match="remove it to start anew"):
-        load_checkpoint(tmp_path / "checkpoint.pt")
+        load_checkpoint(path, mmap)
