@@ -249,6 +249,13 @@ def test_a_callback_gets_each_record_and_may_end_the_training(uninterrupted, sto
     assert result.words == sum(len(entry.text.split()) for entry in opened[1].entries)
 
 
+def test_the_command_can_be_given_again(stores, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["asr", "train", "my model", "rates={front_end: 0}"])
+    bundle = train_model(tmp_path / "m", *stores, config("epochs=1"), resume=False)
+    assert load_bundle(bundle).config.provenance["command"] == (
+        "asr train 'my model' 'rates={front_end: 0}'")
+
+
 def test_a_finished_training_is_not_overwritten(uninterrupted, stores):
     with pytest.raises(AsrError, match="--resume"):
         train_model(uninterrupted, *stores, config("epochs=4"), resume=False)
