@@ -15,6 +15,11 @@ def under_torchrun() -> bool:
     return int(os.environ.get("WORLD_SIZE", 1)) > 1
 
 
+def first_process() -> bool:
+    """Whether this is the only process, or the one of torchrun's that writes and speaks."""
+    return int(os.environ.get("RANK", 0)) == 0
+
+
 def cores() -> int:
     """Number of processor cores that this process may use; of torchrun's, its share of them."""
     allowed = (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity")

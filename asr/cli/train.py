@@ -3,6 +3,7 @@ from pathlib import Path
 import click
 
 from asr.files import file_name, write_stdout
+from asr.parallel import first_process
 
 
 @click.command()
@@ -32,7 +33,9 @@ def train(folder: Path, overrides: tuple[str, ...], training: Path, development:
 
     settings = load_config(TrainConfig, config, overrides)
     if dry_run:
-        write_stdout(rehearse_training(training, development, settings, initial))
+        said = rehearse_training(training, development, settings, initial)
     else:
         bundle = train_model(folder, training, development, settings, resume, initial)
-        write_stdout(f"{file_name(bundle)}\n")
+        said = f"{file_name(bundle)}\n"
+    if first_process():
+        write_stdout(said)

@@ -15,10 +15,12 @@ from asr.files import file_name, write_stdout
               help="Texts must be as it leaves them.")
 @click.option("--headers-only", is_flag=True, help="Do not decode the audio: faster, but blind to "
               "files that are cut off or hold NaN.")
+@click.option("--nonspeech", is_flag=True, help="An utterance without text is no fault: nothing is "
+              "said in it, as for `asr train nonspeech=true`.")
 @click.option("--json", "as_json", is_flag=True, help="Print the faults as a JSON list.")
 @click.pass_context
 def validate(ctx: click.Context, manifest: Path, units_file: Path | None, frame_shift: float,
-             normaliser: str, headers_only: bool, as_json: bool) -> None:
+             normaliser: str, headers_only: bool, nonspeech: bool, as_json: bool) -> None:
     """Find what is wrong with MANIFEST and its audio.
 
     Exit code 0: nothing; 1: faults were found; 2: MANIFEST is none.
@@ -30,7 +32,8 @@ def validate(ctx: click.Context, manifest: Path, units_file: Path | None, frame_
     from asr.text.units import CharacterUnits
 
     units = CharacterUnits.load(units_file) if units_file else None
-    faults = validate_manifest(manifest, units, frame_shift, normaliser, not headers_only)
+    faults = validate_manifest(manifest, units, frame_shift, normaliser, not headers_only,
+                               nonspeech)
     if as_json:
         write_stdout(dumps([asdict(fault) for fault in faults], indent=2, ensure_ascii=False)
                      + "\n")

@@ -67,6 +67,7 @@ class Material:
 def gather(bundle: Bundle, store_folder: Path, utterances: int, threads: int) -> Material:
     """One pass of the network over (some of) a store."""
     store = Store.open(store_folder, bundle.config.features)
+    store.check_plain()
     texts = store.texts(bundle.config.normaliser)
     spoken = [i for i, text in enumerate(texts) if text]
     if not spoken:

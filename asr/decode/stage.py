@@ -6,7 +6,6 @@ from pathlib import Path
 
 from asr.decode.hypotheses import decode_posteriors
 from asr.decode.settings import SearchRequest, prepare_search
-from asr.errors import AsrError
 from asr.features.batch import batches_by_length, in_batches
 from asr.features.store import FILES as STORE_FILES
 from asr.features.store import Store
@@ -36,10 +35,7 @@ def decode_store(bundle_folder: Path, store_folder: Path, output: Path, request:
     bundle = load_bundle(bundle_folder, device)
     search = prepare_search(bundle, request)
     store = Store.open(store_folder, bundle.config.features)
-    copies = len(store) - len({entry.id for entry in store.entries})
-    if copies:
-        raise AsrError(f"{store_folder}: {copies} of {len(store)} entries are copies of others, "
-                       "for training; make a store without --speeds and --augment to decode")
+    store.check_plain()
     statistics = bundle.statistics(store.moments, [entry.speaker for entry in store.entries])
     batches = batches_by_length(store)
 

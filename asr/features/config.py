@@ -2,12 +2,17 @@
 
 from typing import Literal
 
+import numpy as np
 from pydantic import Field, model_validator
 
 from asr.config import Config
 
 DELTA_WINDOW = 2
 """Frames on each side that a difference over time takes in."""
+
+
+def _mel(hertz: np.ndarray | float) -> np.ndarray:
+    return 1127 * np.log1p(np.asarray(hertz) / 700)
 
 
 class FeatureConfig(Config):
@@ -49,6 +54,12 @@ class FeatureConfig(Config):
         if self.window < 2 or self.shift < 1:
             raise ValueError(f"frame_length and frame_shift are {self.window} and {self.shift} "
                              f"samples at {self.sample_rate} Hz; 2 and 1 at least")
+        edges, places = self.mel_edges, self.mel_places
+        empty = np.sum(np.searchsorted(places, edges[:-2], "right")
+                       >= np.searchsorted(places, edges[2:]))
+        if empty:
+            raise ValueError(f"{empty} of {self.mels} mel bins would hold no frequency of the "
+                             "spectrum; take fewer mels or a longer frame_length")
         return self
 
     @property
@@ -56,6 +67,18 @@ class FeatureConfig(Config):
         """Lower and upper edge of the mel bins in Hz."""
         down = self.sample_rate / 2 if self.high_freq <= 0 else 0.0
         return self.low_freq, down + self.high_freq
+
+    @property
+    def mel_edges(self) -> np.ndarray:
+        """In mel, shape = (mels + 2,): a bin begins at its own, peaks at the next, ends at the one
+        after that."""
+        low, high = self.mel_range
+        return np.linspace(_mel(low), _mel(high), self.mels + 2)
+
+    @property
+    def mel_places(self) -> np.ndarray:
+        """In mel, those of the spectrum's bins, but for the one at half the sample rate."""
+        return _mel(np.arange(self.spectrum // 2) * self.sample_rate / self.spectrum)
 
     @property
     def dimension(self) -> int:
@@ -71,6 +94,11 @@ class FeatureConfig(Config):
     def window(self) -> int:
         """Samples of the analysis window."""
         return round(self.frame_length * self.sample_rate)
+
+    @property
+    def spectrum(self) -> int:
+        """Samples of the Fourier transform, the next power of two."""
+        return 1 << (self.window - 1).bit_length()
 
     @property
     def shift(self) -> int:

@@ -93,17 +93,8 @@ def _cosines(config: FeatureConfig) -> np.ndarray:
 
 @cache
 def _mel_bank(config: FeatureConfig) -> np.ndarray:
-    """Triangles on the mel scale over the bins of a spectrum; shape = (bins, mels), float32.
-
-    The spectrum is that of the next power of two, without the bin at half the sample rate.
-    """
-    def mel(hertz: np.ndarray | float) -> np.ndarray:
-        return 1127 * np.log1p(np.asarray(hertz) / 700)
-
-    size = 1 << (config.window - 1).bit_length()
-    low, high = config.mel_range
-    edges = np.linspace(mel(low), mel(high), config.mels + 2)
-    places = mel(np.arange(size // 2) * config.sample_rate / size)[:, None]
+    """Triangles on the mel scale over the bins of a spectrum; shape = (bins, mels), float32."""
+    edges, places = config.mel_edges, config.mel_places[:, None]
     rise = (places - edges[:-2]) / (edges[1:-1] - edges[:-2])
     fall = (edges[2:] - places) / (edges[2:] - edges[1:-1])
     return np.maximum(0, np.minimum(rise, fall)).astype(np.float32)

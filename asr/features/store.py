@@ -143,6 +143,13 @@ class Store:
             raise AsrError(f"{self.path}: made with {'; '.join(changed)}; make it anew with "
                            "`asr features`")
 
+    def check_plain(self) -> None:
+        """Raise an `AsrError` if there are copies of utterances, which are for training alone."""
+        copies = len(self) - len({entry.id for entry in self.entries})
+        if copies:
+            raise AsrError(f"{self.path}: {copies} of {len(self)} entries are copies of others, "
+                           "for training; make another store, without --speeds and --augment")
+
     def __len__(self) -> int:
         return len(self.entries)
 

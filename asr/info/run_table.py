@@ -38,8 +38,9 @@ def run_tables(runs: dict[str, Run]) -> Iterator[Table]:
     rows = [(name, [_written(value) for value in values])
             for name, values in differing([run.settings for run in runs.values()]).items()
             if name != "epochs"]  # which stands among the results
-    if len({result["training_data"] for result in results}) > 1:
-        rows.append(("training data", [_written(r["training_data"]) for r in results]))
+    for key in ("training_data", "development_data"):
+        if len({result[key] for result in results}) > 1:
+            rows.append((key.replace("_", " "), [_written(result[key]) for result in results]))
     if rows:
         rows.append(("", [""] * len(runs)))
     rows += [(label, ["–" if r[key] is None else form.format(**r) for r in results])

@@ -39,7 +39,7 @@ class LstmScheduleConfig(ScheduleConfig):
 class LstmTrainConfig(Config):
     """Settings of `asr lm train`."""
 
-    seed: int = 0
+    seed: int = Field(0, ge=-2 ** 63, lt=2 ** 63)
     epochs: int = Field(10, ge=1)
     epoch_sentences: int = Field(0, ge=0)
     """About how many sentences an epoch has, where going through all of them would take too long

@@ -32,8 +32,9 @@ class ModelConfig(Config):
     norm: Literal["layer", "rms", "none"] = "layer"
     """What the front end's and each recurrent layer's frames are normalised by, over the values of
     a frame (Ba et al. 2016; Zhang & Sennrich 2019)."""
-    dropout: float = Field(0.2, ge=0, lt=1)
-    """Probability of dropping a cell's output after each recurrent layer, in each frame."""
+    dropout: float = Field(0.2, ge=0, le=0.99)
+    """Probability of dropping a cell's output after each recurrent layer, in each frame; to the
+    nearest 1/256."""
 
     @property
     def width(self) -> int:

@@ -76,7 +76,7 @@ class Network(nn.Module):
 
         def run(index: int, x: Tensor) -> Tensor:
             y = self.layers[index](x, turn)
-            return y if dropout is None else y * dropout[index] / (1 - self.config.dropout)
+            return y if dropout is None else y * dropout[index] / (1 - _dropped(self.config) / 256)
 
         return self.stacked(x, run)
 
@@ -100,6 +100,11 @@ def arrays(state: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
     return {name: tensor.detach().cpu().numpy() for name, tensor in state.items()}
 
 
+def _dropped(config: ModelConfig) -> int:
+    """How many of 256 outputs dropout drops: masks are drawn as bytes."""
+    return round(256 * config.dropout)
+
+
 def dropout_masks(config: ModelConfig, names: list[tuple[int | str, ...]],
                   output_lengths: np.ndarray) -> Tensor | None:
     """Which outputs of the recurrent layers are kept, a function of each utterance's name alone.
@@ -117,11 +122,12 @@ def dropout_masks(config: ModelConfig, names: list[tuple[int | str, ...]],
         False with probability `config.dropout` (to the nearest 1/256) and past an utterance's
         length; None where that probability is 0.
     """
-    if config.dropout == 0:
+    dropped = _dropped(config)
+    if dropped == 0:
         return None
     kept = np.zeros((config.layers, max(output_lengths), len(names), config.width), bool)
     for column, (name, length) in enumerate(zip(names, output_lengths, strict=True)):
         shape = (config.layers, int(length), config.width)
         drawn = np.frombuffer(generator(*name).bytes(math.prod(shape)), np.uint8).reshape(shape)
-        kept[:, :length, column] = drawn >= round(256 * config.dropout)
+        kept[:, :length, column] = drawn >= dropped
     return torch.from_numpy(kept)

@@ -33,8 +33,12 @@ def prepare_nonspeech(noise_dir: Path, manifest: Path) -> list[Utterance]:
     Raises
     ------
     AsrError
-        That folder and `noise_dir` are one, or one lies in the other; or as `cut_recordings`.
+        `manifest` has no suffix; that folder and `noise_dir` are one, or one lies in the other; or
+        as `cut_recordings`.
     """
+    if not manifest.suffix:
+        raise AsrError(f"{manifest}: the synthetic sounds would go to a folder of that name; name "
+                       "a manifest that ends in .jsonl")
     sounds = manifest.with_suffix("")
     here, there = sounds.resolve(), noise_dir.resolve()
     if here.is_relative_to(there) or there.is_relative_to(here):

@@ -32,7 +32,8 @@ class Fault:
 
 
 def validate_manifest(path: Path, units: CharacterUnits | None = None, frame_shift: float = 0.03,
-                      normaliser: str = "librispeech", decode: bool = True) -> list[Fault]:
+                      normaliser: str = "librispeech", decode: bool = True,
+                      nonspeech: bool = False) -> list[Fault]:
     """Check every utterance, to the last line.
 
     Parameters
@@ -46,6 +47,8 @@ def validate_manifest(path: Path, units: CharacterUnits | None = None, frame_shi
     decode : bool
         Decode all audio, in parallel. Headers alone, which are faster to read, do not show where
         a file is cut off or its samples are not finite.
+    nonspeech : bool
+        Whether an utterance may be without text, see `asr.train.config.TrainConfig.nonspeech`.
 
     Returns
     -------
@@ -64,7 +67,8 @@ def validate_manifest(path: Path, units: CharacterUnits | None = None, frame_shi
 
     def check(numbered: tuple[int, Utterance]) -> list[Fault]:
         line, utterance = numbered
-        found = [*_text_faults(utterance.text, units, normalise),
+        silent = nonspeech and not utterance.text
+        found = [*(() if silent else _text_faults(utterance.text, units, normalise)),
                  *_length_faults(utterance, frame_shift),
                  *_audio_faults(utterance, path.parent / utterance.audio,
                                 users[utterance.audio] > 1, decode)]

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from asr.config import Config
 from asr.errors import AsrError
@@ -26,6 +26,13 @@ class UnitsConfig(Config):
     """Number of byte pairs, with single characters and the blank."""
     lexicon: Path | None = None
     """Pronunciations: a word and its phones a line (Kaldi's lexicon.txt, cmudict)."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "UnitsConfig":
+        if self.lexicon is not None and self.kind != "phones":
+            raise ValueError(f"a lexicon says nothing of {self.kind}; add units.kind=phones, or "
+                             "leave units.lexicon out")
+        return self
 
 
 def make_units(config: UnitsConfig, texts: Sequence[str], normalise: Callable[[str], str]) -> Units:

@@ -108,10 +108,14 @@ class PhoneUnits:
         return PhoneUnits([(word, phones) for word, phones in entries
                            if counts[word] < _OFTEN or phones == first[word]])
 
+    def lines(self) -> Iterator[str]:
+        """The lexicon as text: a word and its phones a line."""
+        return (f"{word} {phones}\n" for word, phones in self.lexicon)
+
     def save(self, path: Path) -> None:
         """Write the lexicon."""
         with atomic_write(path) as file:
-            file.writelines(f"{word} {phones}\n" for word, phones in self.lexicon)
+            file.writelines(self.lines())
 
     def __len__(self) -> int:
         return len(self.symbols)

@@ -1,5 +1,7 @@
 """All of a training's state in one file, written beside and renamed."""
 
+import errno
+import io
 from pathlib import Path
 from typing import Any
 
@@ -8,14 +10,21 @@ from safetensors.torch import load_file, save
 
 from asr.errors import AsrError, one_line
 from asr.files import atomic_write
+from asr.train.step import out_of_memory
 
 FORMAT = 1
 
 
+class DamagedCheckpoint(AsrError):
+    """There is nothing to go on from in it."""
+
+
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
     """Write `state`: tensors, numbers, strings, lists and dictionaries only."""
+    buffer = io.BytesIO()  # torch hides a full disk in a RuntimeError of its own
+    torch.save({"format": FORMAT, **state}, buffer)
     with atomic_write(path, binary=True) as file:
-        torch.save({"format": FORMAT, **state}, file)
+        file.write(buffer.getbuffer())
 
 
 def load_checkpoint(path: Path, mmap: bool = False) -> dict[str, Any]:
@@ -28,20 +37,25 @@ def load_checkpoint(path: Path, mmap: bool = False) -> dict[str, Any]:
 
     Raises
     ------
-    AsrError
+    DamagedCheckpoint
         The file is damaged, holds something else, or is of another format.
+    AsrError
+        It cannot be read now, or does not fit into memory.
     """
     try:
         state = torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
         found = state["format"]
-    except MemoryError:
-        raise
     except Exception as error:  # torch's reader raises whatever it stumbles over
-        raise AsrError(f"{path}: damaged checkpoint ({one_line(error)}); remove it to "
-                       "start anew") from None
+        # Of a file that is cut off it seeks what is before the beginning, which is invalid.
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:
+            raise AsrError(f"cannot read {path}: {error.strerror or one_line(error)}") from None
+        if out_of_memory(error):
+            raise AsrError(f"cannot read {path}: not enough memory") from None
+        raise DamagedCheckpoint(f"{path}: damaged checkpoint ({one_line(error)}); remove it to "
+                                "start anew") from None
     if found != FORMAT:
-        raise AsrError(f"{path}: checkpoint format {found}, this version reads {FORMAT}; remove it "
-                       "to start anew")
+        raise DamagedCheckpoint(f"{path}: checkpoint format {found}, this version reads {FORMAT}; "
+                                "remove it to start anew")
     return state
 
 

@@ -17,6 +17,13 @@ class Processes:
     Gradients are summed in one all-reduce after the backward pass. Every process takes part in
     every step, with nothing to add where the batch has no utterance for it, so uneven data cannot
     hang. What is done together is an `AsrError` where another process has died meanwhile.
+
+    On a GPU float32 is float32, since cuDNN would round to TF32's ten bits by default.
+
+    Raises
+    ------
+    AsrError
+        torchrun has started more processes here than there are GPUs.
     """
 
     def __init__(self) -> None:
@@ -26,7 +33,12 @@ class Processes:
         cuda = torch.cuda.is_available()
         self.device = torch.device("cuda", local) if cuda else torch.device("cpu")
         if cuda:
+            gpus = torch.cuda.device_count()
+            if local >= gpus:
+                raise AsrError(f"process {local + 1} on this machine has no GPU of its own, there "
+                               f"are {gpus}; start torchrun with --nproc-per-node {gpus}")
             torch.cuda.set_device(self.device)
+            torch.backends.cudnn.allow_tf32 = False
         if self.world > 1:
             dist.init_process_group("nccl" if cuda else "gloo")
 

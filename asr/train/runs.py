@@ -8,7 +8,7 @@ from typing import Any
 from asr.config import load_config
 from asr.errors import AsrError
 from asr.features.config import FeatureConfig
-from asr.model.bundle import Bundle, load_bundle
+from asr.model.bundle import load_bundle
 from asr.train.checkpoint import load_checkpoint
 from asr.train.config import TrainConfig
 from asr.train.metrics import Record, read_metrics
@@ -23,11 +23,13 @@ class Run:
 
     path: Path
     settings: dict[str, Any]
-    """Of `TrainConfig` by dotted names. A finished one also has `features.…`."""
+    """Of `TrainConfig` by dotted names, and `features.…` from the first checkpoint on."""
     history: list[Record]
     """See `asr.train.metrics`."""
     data: str | None
     """Fingerprint of the training data, where it is known."""
+    development: str | None
+    """Fingerprint of the development set, likewise."""
     averaged: dict[str, float] | None
     """Development `loss`, `cer` and `wer` of the averaged model, once there is one."""
     parameters: int | None
@@ -54,7 +56,8 @@ class Run:
         return values | {
             "averaged_wer": averaged.get("wer"), "averaged_cer": averaged.get("cer"),
             "hours": sum(record["seconds"] for record in self.history) / 3600,
-            "parameters": self.parameters, "training_data": self.data}
+            "parameters": self.parameters, "training_data": self.data,
+            "development_data": self.development}
 
 
 def read_run(folder: Path) -> Run:
@@ -89,17 +92,20 @@ def read_run(folder: Path) -> Run:
     elif bundle is not None:
         parameters = sum(array.size for array in bundle.weights.values())
     metrics = folder / "metrics.jsonl"
-    return Run(folder, _settings(config, bundle), read_metrics(metrics) if metrics.exists() else [],
-               state["data"] if state is not None else told.get("training data"),
+    known = state or {}
+    features = known.get("features") or (
+        bundle.config.features.model_dump(mode="json") if bundle is not None else {})
+    return Run(folder, _settings(config, features),
+               read_metrics(metrics) if metrics.exists() else [],
+               known.get("data", told.get("training data")),
+               known.get("development", told.get("development data")),
                told.get("development"), parameters)
 
 
-def _settings(config: dict[str, Any], bundle: Bundle | None) -> dict[str, Any]:
+def _settings(config: dict[str, Any], features: dict[str, Any]) -> dict[str, Any]:
     """By dotted names; what an older version did not know is as by default."""
-    settings = flat(TrainConfig().model_dump(mode="json")) | flat(config)
-    if bundle is not None:
-        settings |= flat({"features": bundle.config.features.model_dump(mode="json")})
-    return settings
+    return (flat(TrainConfig().model_dump(mode="json")) | flat(config)
+            | flat({"features": features} if features else {}))
 
 
 def flat(values: dict[str, Any]) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """The train stage: two stores become a model bundle."""
 
+import shlex
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,10 +16,10 @@ from asr.features.batch import evenly
 from asr.features.cmvn import statistics, statistics_of
 from asr.features.store import Store
 from asr.memory import keep_freed_memory
-from asr.model.bundle import BundleConfig, load_bundle, save_bundle
+from asr.model.bundle import Bundle, BundleConfig, load_bundle, save_bundle
 from asr.model.network import Network, arrays
 from asr.progress import log
-from asr.text.config import make_units
+from asr.text.config import UnitsConfig, make_units
 from asr.text.normalise import normaliser
 from asr.train.config import TrainConfig
 from asr.train.data import TrainingSet
@@ -47,23 +48,23 @@ def train_model(folder: Path, training_store: Path, development_store: Path, con
     resume : bool
         Go on from a checkpoint if the folder has one; without it such a folder is refused.
     initial : Path, optional
-        A bundle to start from instead of random weights. Its units are kept if they can spell the
-        training texts and the configuration names no lexicon; see `asr.train.initial` for what
-        else is taken.
+        A bundle to start from instead of random weights. Its units are kept unless the settings
+        ask for others; see `asr.train.initial` for what else is taken.
 
     Raises
     ------
     AsrError
         See `Store.open`, `TrainingSet`, `start_from` and `Trainer`.
     """
-    train(folder, *_open(training_store, development_store), config, resume, initial)
+    train(folder, *open_stores(training_store, development_store), config, resume, initial)
     return folder / "bundle"
 
 
 def rehearse_training(training_store: Path, development_store: Path, config: TrainConfig,
                       initial: Path | None = None) -> str:
     """What `train_model` would take, see `asr.train.rehearsal`; nothing is written."""
-    prepared = prepare_training(Path(), *_open(training_store, development_store), config, initial)
+    stores = open_stores(training_store, development_store)
+    prepared = prepare_training(Path(), *stores, config, initial)
     return rehearse(prepared.trainer)
 
 
@@ -91,25 +92,41 @@ def train(folder: Path, training_data: Store, development_data: Store, config: T
     if trainer.checkpoint.exists():
         trainer.resume()
     if trainer.processes.first:
-        save_config(folder / "config.yaml", config)
+        save_config(folder / "config.yaml", trainer.config)
     weights, result = trainer.run()
     if trainer.processes.first:
         averaged = len(trainer.chosen())
         log(f"average of {averaged} epoch{'s' if averaged > 1 else ''}: dev loss "
             f"{result.loss:.3f}  CER {100 * result.cer:.2f} %  WER {100 * result.wer:.2f} %")
-        provenance = _provenance(trainer, result, commit)
-        save_bundle(folder / "bundle",
-                    BundleConfig(features=training_data.config, model=config.model,
-                                 units=config.units.kind, normaliser=config.normaliser,
-                                 provenance=provenance),
-                    trainer.units, arrays(weights), overall)
+        bundle = folder / "bundle"
+        if _holds(bundle, arrays(weights)):
+            log(f"{bundle}: holds these weights already; left as it is")
+        else:
+            save_bundle(bundle,
+                        BundleConfig(features=training_data.config, model=config.model,
+                                     units=trainer.config.units.kind,
+                                     normaliser=config.normaliser,
+                                     provenance=_provenance(trainer, result, commit)),
+                        trainer.units, arrays(weights), overall)
     trainer.processes.close()
     return result
 
 
-def _open(training: Path, development: Path) -> tuple[Store, Store]:
+def _holds(bundle: Path, weights: dict[str, np.ndarray]) -> bool:
+    try:
+        held = load_bundle(bundle).weights
+    except AsrError:  # none there, or no whole one
+        return False
+    return held.keys() == weights.keys() and all(
+        np.array_equal(held[name], array) for name, array in weights.items())
+
+
+def open_stores(training: Path, development: Path) -> tuple[Store, Store]:
+    """A store to learn from, and one of the same features without copies to measure on."""
     training_data = Store.open(training)
-    return training_data, Store.open(development, training_data.config)
+    development_data = Store.open(development, training_data.config)
+    development_data.check_plain()
+    return training_data, development_data
 
 
 def prepare_training(folder: Path, training_data: Store, development_data: Store,
@@ -121,10 +138,9 @@ def prepare_training(folder: Path, training_data: Store, development_data: Store
     start = None if initial is None else load_bundle(initial)
     if start is not None:
         training_data.check(start.config.features)
-    if (start is not None and start.config.units == config.units.kind
-            and config.units.lexicon is None
-            and all(start.units.spellable(text) == text for text in texts)):
+    if start is not None and _keeps_units(config.units, start, texts):
         units = start.units
+        config = config.model_copy(update={"units": _settings_of_units(config.units, start)})
     else:
         units = make_units(config.units, texts, normaliser(config.normaliser))
     overall = None
@@ -153,6 +169,25 @@ def prepare_training(folder: Path, training_data: Store, development_data: Store
     return Prepared(trainer, overall)
 
 
+def _keeps_units(asked: UnitsConfig, start: Bundle, texts: Sequence[str]) -> bool:
+    """Whether a training goes on with a bundle's units: nobody asks for others.
+
+    Characters must also spell the texts. What other units cannot spell is unfit.
+    """
+    kind, given = start.config.units, asked.model_fields_set
+    if given and (asked.kind != kind or asked.lexicon is not None
+                  or (kind == "bpe" and "size" in given and asked.size != len(start.units))):
+        return False
+    return kind != "characters" or all(start.units.spellable(text) == text for text in texts)
+
+
+def _settings_of_units(asked: UnitsConfig, start: Bundle) -> UnitsConfig:
+    """Those that are true of a bundle's units."""
+    kind = start.config.units
+    return asked.model_copy(update={
+        "kind": kind, "size": len(start.units) if kind == "bpe" else asked.size})
+
+
 def _statistics(store: Store, overall: np.ndarray | None) -> np.ndarray:
     # Plain copies are normalised as if there were no augmented ones, which have other spectra.
     speakers = [f"{entry.speaker} {entry.copy_number}" for entry in store.entries]
@@ -173,10 +208,11 @@ def _commit() -> str:
 
 def _provenance(trainer: Trainer, result: Evaluation, commit: str) -> dict[str, object]:
     return {
-        "command": " ".join(["asr", *sys.argv[1:]]),
+        "command": shlex.join(["asr", *sys.argv[1:]]),
         "commit": commit,
         "seed": trainer.config.seed,
         "training data": trainer.training.fingerprint,
+        "development data": trainer.development.fingerprint,
         "torch": torch.__version__,
         "development": {"loss": result.loss, "cer": result.cer, "wer": result.wer},
         "training": trainer.config.model_dump(mode="json"),

@@ -14,11 +14,10 @@ from typing import IO
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 
-from asr.errors import AsrError
 from asr.files import cannot_write
 from asr.progress import log
 from asr.study import parzen_sampler
-from asr.train.checkpoint import load_checkpoint
+from asr.train.checkpoint import DamagedCheckpoint, load_checkpoint
 from asr.tune.space import Parameters, Space
 
 
@@ -111,7 +110,7 @@ class TrialQueue:
         try:
             for path in folder.glob("**/checkpoint.pt"):
                 load_checkpoint(path)
-        except AsrError as error:
+        except DamagedCheckpoint as error:
             log(str(error))
             return False
         return found.params.keys() == self.space.settings.keys()

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from asr.errors import AsrError, Untrainable
+from asr.errors import AsrError, Untrainable, one_line
 from asr.features.store import Store
 from asr.files import sha256
 from asr.parallel import under_torchrun
@@ -15,7 +15,7 @@ from asr.train.checkpoint import check_resumable
 from asr.train.config import TrainConfig
 from asr.train.metrics import Record, read_metrics
 from asr.train.signals import StopSignals
-from asr.train.stage import train
+from asr.train.stage import open_stores, train
 from asr.tune.config import SearchConfig
 from asr.tune.folds import speaker_folds
 from asr.tune.space import Space
@@ -99,10 +99,9 @@ def _parts(training_store: Path, development_store: Path | None, folds: int) -> 
     if bool(folds) == (development_store is not None):
         raise AsrError("folds measure on speakers of the training store: leave --dev out" if folds
                        else "a search without folds needs a development store, --dev")
-    training = Store.open(training_store)
     if development_store is None:
-        return speaker_folds(training, folds)
-    return [(training, Store.open(development_store, training.config))]
+        return speaker_folds(Store.open(training_store), folds)
+    return [open_stores(training_store, development_store)]
 
 
 def _pruner(base: TrainConfig, search: SearchConfig) -> "optuna.pruners.BasePruner":
@@ -124,7 +123,7 @@ def _check_same(study: "optuna.Study", path: Path, base: TrainConfig, search: Se
     """Refuse to go on with another search: only trials of one compare."""
     config = base.model_dump(mode="json") | {"search": search.model_dump(mode="json")}
     data = " ".join(sha256(store / name) for store in stores
-                    for name in ("store.json", "utterances.jsonl"))
+                    for name in ("store.json", "utterances.jsonl", "moments.npy"))
     known = study.user_attrs
     if "data" in known:
         check_resumable(path, known, {"config": config, "data": data})
@@ -193,5 +192,8 @@ def _conclude(queue: "TrialQueue") -> str:
         log(found)
         raise AsrError(f"{queue.folder}: no trial has finished yet")
     write_best(queue.study, queue.space, queue.folder / "best.yaml")
-    plot_importance(queue.study, queue.folder / "importance.png")
+    try:
+        plot_importance(queue.study, queue.folder / "importance.png")
+    except Exception as error:  # whatever befalls a picture: the table is what the search was for
+        log(f"no importance.png: {one_line(error)}")
     return found

@@ -35,6 +35,11 @@ def test_clean(manifest):
     assert (result.exit_code, result.stdout) == (0, "[]\n")
 
 
+def test_nonspeech(manifest):
+    assert run(manifest(text="")).exit_code == 1
+    assert run(manifest(text=""), "--nonspeech").exit_code == 0
+
+
 def test_faults(manifest):
     path = manifest(text="9", duration=2.0)
     result = run(path)

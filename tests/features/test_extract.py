@@ -152,6 +152,8 @@ def test_long_recordings_are_computed_in_parts(samples):
 @pytest.mark.parametrize(("settings", "said"), [
     ({"high_freq": 8_001}, "at most 8000"), ({"high_freq": -8_000}, "from 20 to 0 Hz"),
     ({"low_freq": 4_000, "high_freq": 4_000}, "below"), ({"frame_shift": 1e-5}, "samples at"),
+    ({"mels": 128}, "1 of 128 mel bins would hold no frequency"),
+    ({"mels": 128, "sample_rate": 8_000}, "4 of 128 mel bins"),
     ({"frame_length": 1e-5}, "samples at")])
 def test_what_no_window_or_mel_bin_can_be(settings, said):
     with pytest.raises(ValueError, match=said):

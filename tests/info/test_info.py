@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 
 import pytest
 from click.testing import CliRunner
@@ -11,12 +12,15 @@ from rich.cells import cell_len
 
 from asr.cli.info import info
 from asr.config import load_config, save_config
+from asr.console import text_console
 from asr.decode.config import DecodeConfig
 from asr.errors import AsrError
 from asr.features.store import Store
 from asr.info.read import read_things
+from asr.info.run_table import run_tables
 from asr.model.bundle import set_decoding
 from asr.train.config import TrainConfig
+from asr.train.runs import read_run
 
 EPOCH = {"train_loss": 2.5, "dev_loss": 2.25, "dev_cer": 0.25, "dev_wer": 0.75,
          "learning_rate": 1e-3, "seconds": 1800.0, "hours_per_hour": 10.0, "waiting": 0.0}
@@ -108,6 +112,15 @@ def test_trainings_side_by_side(tmp_path):
     assert names == ["a/model", "b/model", "c/model"]
 
 
+def test_data_that_differ_are_shown(tmp_path):
+    run = read_run(training(tmp_path / "a", 1))
+    others = {name: replace(run, data="d0", development=name) for name in ("d1", "d2")}
+    console, buffer = text_console(colour=False)
+    console.print(*run_tables(others))
+    shown = rows(buffer.getvalue())
+    assert shown["development data"] == ["d1", "d2"] and "training data" not in shown
+
+
 def test_one_training_with_what_is_not_the_default(tmp_path):
     found = rows(run(training(tmp_path / "a", 1)))
     assert found["model.units"] == ["24"] and found["learning_rate"] == ["0.01"]
@@ -125,7 +138,7 @@ def test_many_trainings_go_on_below(tmp_path):
 
 
 def test_what_is_too_long_is_folded(tmp_path):
-    folders = [training(tmp_path / name, 1, f"units.lexicon={value * 60}")
+    folders = [training(tmp_path / name, 1, "units.kind=phones", f"units.lexicon={value * 60}")
                for name, value in (("q" * 70, "y"), ("b", "z"))]
     text = run(*folders)
     assert [text.count(letter) for letter in "qyz"] == [70, 60, 60]

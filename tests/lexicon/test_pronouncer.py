@@ -9,6 +9,7 @@ from click.testing import CliRunner
 from safetensors.torch import load_file, save_file
 
 from asr.cli import asr
+from asr.config import load_config
 from asr.errors import AsrError
 from asr.lexicon.network import G2pConfig, G2pNetwork
 from asr.lexicon.pronouncer import Pronouncer, padded
@@ -54,6 +55,13 @@ def test_it_learns_a_language_from_examples(trained):
     wrong = [word for word, found in zip(LANGUAGE, pronouncer(list(LANGUAGE)), strict=True)
              if found not in LANGUAGE[word]]
     assert len(wrong) <= 0.05 * len(LANGUAGE), wrong
+
+
+@pytest.mark.parametrize(("override", "message"), [
+    ("seed=9223372036854775808", "`seed`"), ("schedule.kind=plateau", "take cosine or linear")])
+def test_settings_that_would_do_nothing_or_end_in_torch(override, message):
+    with pytest.raises(AsrError, match=message):
+        load_config(G2pTrainConfig, None, [override])
 
 
 def test_words_of_any_length_and_letters_do_not_disturb_each_other(trained):

@@ -123,6 +123,11 @@ def test_the_loss_of_a_sentence_does_not_depend_on_its_batch(text, tmp_path):
     assert losses[0] == pytest.approx(-made.model.score(SENTENCES).sum(), rel=1e-6)
 
 
+def test_a_seed_that_torch_does_not_take():
+    with pytest.raises(AsrError, match="`seed`"):
+        config("seed=9223372036854775808")
+
+
 def test_dropout_is_for_training_alone(text, tmp_path):
     made = trainer(text, tmp_path, "precision=float32", "dropout=0.5")
     made._step(made.corpus.batch([0, 1, 2, 3]), 0.0)

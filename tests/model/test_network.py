@@ -285,6 +285,25 @@ def test_dropout_keeps_the_expected_output():
     torch.testing.assert_close(mean, output(None), atol=0.1, rtol=0)
 
 
+def test_what_is_kept_makes_up_for_the_share_that_is_drawn():
+    """0.3 is drawn as 77 of 256; nothing is dropped of a share that is none of 256."""
+    model = network(layers=1)
+    model.head = nn.Identity()
+    frames, statistics = utterances([9])
+    given = (torch.from_numpy(frames[0][None]).float(), torch.tensor([9]),
+             torch.from_numpy(statistics))
+    whole = torch.ones(1, 3, 1, model.config.width)
+    scores = [model(*given, mask) for mask in (None, whole)]
+    plain, raised = (each - each[..., :1] for each in scores)
+    torch.testing.assert_close(raised, plain * 256 / (256 - 77))
+    assert dropout_masks(ModelConfig(dropout=0.001), [(0,)], np.array([3])) is None
+
+
+def test_dropout_that_leaves_nothing_is_refused():
+    with pytest.raises(ValueError, match="dropout"):
+        ModelConfig(dropout=0.999)
+
+
 def test_no_frames_at_all_give_no_posteriors():
     frames, statistics = utterances([0, 5])
     empty, some = log_posteriors(network(), frames, statistics)

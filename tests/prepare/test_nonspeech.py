@@ -77,6 +77,14 @@ def test_recordings_are_never_replaced(tmp_path, manifest):
     assert [path.name for path in noise.iterdir()] == ["a.flac"]
 
 
+def test_a_manifest_is_not_named_like_its_folder_of_sounds(tmp_path):
+    (tmp_path / "noise").mkdir()
+    soundfile.write(tmp_path / "noise" / "a.wav", np.zeros(80_000), 16_000)
+    with pytest.raises(AsrError, match=r"name a manifest that ends in \.jsonl"):
+        prepare_nonspeech(tmp_path / "noise", tmp_path / "nonspeech")
+    assert [path.name for path in tmp_path.iterdir()] == ["noise"]
+
+
 def test_the_command_writes_sounds_that_can_be_read(tmp_path):
     (tmp_path / "noise").mkdir()
     soundfile.write(tmp_path / "noise" / "a.wav", np.zeros(80000), 16000)

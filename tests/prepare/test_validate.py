@@ -65,6 +65,13 @@ def test_each_fault(tmp_path, utterance, changes, kind, reason):
     assert reason in fault.reason
 
 
+def test_without_text_where_nothing_is_said(tmp_path, utterance):
+    silent = utterance("a", text="")
+    assert faults(tmp_path, silent, nonspeech=True) == []
+    spaces, odd = utterance("b", text=" "), utterance("c", text="9")
+    assert [f.id for f in faults(tmp_path, silent, spaces, odd, nonspeech=True)] == ["b", "c"]
+
+
 def test_headers_alone_do_not_show_a_cut(tmp_path, utterance):
     whole = utterance("a")
     data = (tmp_path / "audio/a.flac").read_bytes()

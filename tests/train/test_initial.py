@@ -72,6 +72,62 @@ def test_a_lexicon_that_is_named_is_taken(stores, tmp_path):
     assert "OO" in other.units.symbols and "UW" not in other.units.symbols
 
 
+@pytest.fixture(scope="module")
+def spoken(tmp_path_factory):
+    return write_speech(tmp_path_factory.mktemp("spoken") / "store", 0, seed=4,
+                        texts=["one", "two", "four", "ten"] * 3)
+
+
+@pytest.fixture(scope="module")
+def phones(spoken, tmp_path_factory):
+    """A bundle of the phones of all words that are spoken."""
+    folder = tmp_path_factory.mktemp("phones")
+    (folder / "lexicon").write_text("one W AH N\ntwo T UW\nfour F AO R\nten T EH N\n")
+    return train_model(folder / "model", spoken, spoken, config(
+        "epochs=1", "units.kind=phones", f"units.lexicon={folder / 'lexicon'}"), resume=False)
+
+
+@pytest.fixture(scope="module")
+def pairs(spoken, tmp_path_factory):
+    """A bundle of 14 byte pairs."""
+    return train_model(tmp_path_factory.mktemp("pairs") / "model", spoken, spoken,
+                       config("epochs=1", "units.kind=bpe", "units.size=14"), resume=False)
+
+
+@pytest.mark.parametrize("asked", [
+    [], ["units.kind=bpe"], ["units.size=14", "units.kind=bpe"]])
+def test_byte_pairs_stay_unless_others_are_asked_for(asked, pairs, spoken, tmp_path):
+    trainer, _ = started(pairs, (spoken, spoken), tmp_path, *asked)
+    assert trainer.units.symbols == load_bundle(pairs).units.symbols
+    assert (trainer.config.units.kind, trainer.config.units.size) == ("bpe", 14)
+
+
+def test_another_number_or_kind_is_made_anew(pairs, phones, spoken, tmp_path):
+    trainer, _ = started(pairs, (spoken, spoken), tmp_path, "units.kind=bpe", "units.size=16")
+    assert len(trainer.units) == trainer.config.units.size == 16
+    for bundle in (pairs, phones):
+        trainer, _ = started(bundle, (spoken, spoken), tmp_path, "units.kind=characters")
+        assert trainer.config.units.kind == "characters" and "|" in trainer.units.symbols
+
+
+@pytest.mark.parametrize("asked", [[], ["units.kind=phones"]])
+def test_words_that_the_kept_lexicon_lacks_are_unfit(asked, phones, tmp_path):
+    more = write_speech(tmp_path / "more", 0, seed=4, texts=["one", "two", "one six"] * 3)
+    with pytest.raises(AsrError, match=r"3 of 9 entries unfit .* no units for `one six`"):
+        started(phones, (more, more), tmp_path, *asked)
+    trainer, _ = started(phones, (more, more), tmp_path, *asked, "unfit=drop")
+    assert len(trainer.training.copies) == 6
+
+
+def test_the_new_bundle_tells_the_units_that_it_has(phones, spoken, tmp_path):
+    for _ in ("trained", "resumed"):
+        train_model(tmp_path / "m", spoken, spoken, config("epochs=1"), resume=True,
+                    initial=phones)
+    bundle = load_bundle(tmp_path / "m" / "bundle")
+    assert bundle.units.symbols == load_bundle(phones).units.symbols
+    assert bundle.config.provenance["training"]["units"]["kind"] == "phones"
+
+
 def test_another_shape_takes_what_fits(trained, stores, tmp_path, capsys):
     started(trained, stores, tmp_path, "model.layers=2", "seed=77")
     said = capsys.readouterr().err

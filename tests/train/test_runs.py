@@ -52,6 +52,7 @@ def test_results_are_those_of_metrics_and_bundle(trainings):
     bundle = json.loads((trainings / "a/bundle/bundle.json").read_text())
     assert results["averaged_wer"] == bundle["provenance"]["development"]["wer"]
     assert results["training_data"] == bundle["provenance"]["training data"]
+    assert results["development_data"] == bundle["provenance"]["development data"]
     with safe_open(trainings / "a/bundle/model.safetensors", "np") as file:
         assert results["parameters"] == sum(file.get_tensor(name).size for name in file.keys())  # noqa: SIM118
 
@@ -74,7 +75,8 @@ def test_only_what_differs(trainings):
 
 
 def test_a_setting_that_is_not_known_of_all():
-    """Features are known of finished trainings only; an unfinished one does not differ by that."""
+    """Features are known from the first checkpoint on; before, a training does not differ by them.
+    """
     assert differing([{"x": 1, "features.mels": 80}, {"x": 1}]) == {}
     assert differing([{"x": 1, "features.mels": 80}, {"x": 2}, {"x": 1, "features.mels": 40}]) == {
         "x": [1, 2, 1], "features.mels": [80, None, 40]}
@@ -103,7 +105,7 @@ def test_an_unfinished_training(copy):
     run = read_run(copy)
     assert run.averaged is None and run.results()["averaged_wer"] is None
     assert run.results()["parameters"] > 0 and run.data
-    assert not any(name.startswith("features.") for name in run.settings)
+    assert run.settings["features.mels"] == 12 and run.development
 
 
 def test_a_training_before_its_first_checkpoint(copy):
@@ -113,7 +115,7 @@ def test_a_training_before_its_first_checkpoint(copy):
     results = read_run(copy).results()
     assert (results["epochs"], results["of"], results["hours"]) == (0, 3, 0)
     assert {results[key] for key in ("best_wer", "best_epoch", "last_loss", "averaged_wer",
-                                     "parameters", "training_data")} == {None}
+                                     "parameters", "training_data", "development_data")} == {None}
 
 
 def test_an_earlier_trainings_bundle_is_not_this_ones_result(copy, trainings):

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ import torch
 from dummies import FEATURES, TINY, WORDS, unigrams, write_speech
 
 from asr.config import load_config
+from asr.decode.config import DecodeConfig
 from asr.decode.settings import SearchRequest
 from asr.decode.stage import decode_store
 from asr.errors import AsrError
@@ -21,12 +23,12 @@ from asr.features.config import FeatureConfig
 from asr.features.store import Entry, Store, config_hash, write_store
 from asr.lm.binary import save_lm
 from asr.manifest import Hypothesis, read_records
-from asr.model.bundle import load_bundle
+from asr.model.bundle import load_bundle, set_decoding
 from asr.score.align import score_utterances
 from asr.train import stage
 from asr.train.checkpoint import load_checkpoint, save_checkpoint
 from asr.train.config import TrainConfig
-from asr.train.stage import train, train_model
+from asr.train.stage import rehearse_training, train, train_model
 
 THREADS = torch.get_num_threads()
 
@@ -247,9 +249,29 @@ def test_a_callback_gets_each_record_and_may_end_the_training(uninterrupted, sto
     assert result.words == sum(len(entry.text.split()) for entry in opened[1].entries)
 
 
+def test_the_command_can_be_given_again(stores, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["asr", "train", "my model", "rates={front_end: 0}"])
+    bundle = train_model(tmp_path / "m", *stores, config("epochs=1"), resume=False)
+    assert load_bundle(bundle).config.provenance["command"] == (
+        "asr train 'my model' 'rates={front_end: 0}'")
+
+
 def test_a_finished_training_is_not_overwritten(uninterrupted, stores):
     with pytest.raises(AsrError, match="--resume"):
         train_model(uninterrupted, *stores, config("epochs=4"), resume=False)
+
+
+def test_a_bundle_that_was_tuned_since_stays(uninterrupted, stores, tmp_path, capsys):
+    shutil.copytree(uninterrupted, tmp_path / "m")
+    bundle = tmp_path / "m" / "bundle"
+    set_decoding(bundle, DecodeConfig(beam=7), b"n-grams", None, {"tuned on": "dev"})
+    files = {path.name: path.read_bytes() for path in bundle.iterdir()}
+    train_model(tmp_path / "m", *stores, config("epochs=4"), resume=True)
+    assert {path.name: path.read_bytes() for path in bundle.iterdir()} == files
+    assert "bundle: holds these weights already; left as it is" in capsys.readouterr().err
+    (bundle / "model.safetensors").write_bytes(b"damaged")
+    train_model(tmp_path / "m", *stores, config("epochs=4"), resume=True)
+    assert weights(tmp_path / "m") == weights(uninterrupted)
 
 
 @pytest.mark.parametrize("resume", [False, True])
@@ -291,6 +313,13 @@ def test_a_development_set_without_text_is_refused_before_it_trains(texts, store
     assert not (tmp_path / "m").exists()
 
 
+def test_development_is_not_measured_on_copies(stores, tmp_path):
+    for measure in (rehearse_training, partial(train_model, tmp_path / "m", resume=False)):
+        with pytest.raises(AsrError, match=r"40 of 80 entries are copies .* without --speeds"):
+            measure(training_store=stores[0], development_store=stores[0], config=config())
+    assert not (tmp_path / "m").exists()
+
+
 def test_development_utterances_without_frames_are_all_deletions(stores, tmp_path):
     write_store(tmp_path / "dev", FEATURES, [
         (Entry(id=f"u{i}", text=text, speaker="s"), np.zeros((0, 12), np.float16))
@@ -304,10 +333,11 @@ def test_resume_refuses_other_settings_and_other_data(uninterrupted, stores, tmp
     with pytest.raises(AsrError, match=r"epochs=4, not 5; model\.dropout=0\.2, not 0\.1"):
         train_model(uninterrupted, *stores, config("epochs=5", "model.dropout=0.1"), resume=True)
     other = write_speech(tmp_path / "other", 40, seed=9, speeds=(0.9, 1.0))
+    plain = write_speech(tmp_path / "plain", 11, seed=9)
     with pytest.raises(AsrError, match="other training data"):
         train_model(uninterrupted, other, stores[1], config("epochs=4"), resume=True)
     with pytest.raises(AsrError, match="other development data"):
-        train_model(uninterrupted, stores[0], other, config("epochs=4"), resume=True)
+        train_model(uninterrupted, stores[0], plain, config("epochs=4"), resume=True)
     for folder, store in zip(("train", "dev"), stores, strict=True):
         shutil.copytree(store, tmp_path / folder)
         header = json.loads((store / "store.json").read_text())

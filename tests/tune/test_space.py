@@ -46,7 +46,7 @@ def test_a_search_that_makes_no_sense_is_refused(text, message):
     ({"seed.x": {"low": 1, "high": 2}}, "`seed` is a value, not a section"),
     ({"model.layers": {"low": 1, "high": 2.5}}, r"`model\.layers`.*integer"),
     ({"model.layers": {"low": 1, "high": 4, "step": 1.5}}, "whole numbers"),
-    ({"model.dropout": {"low": 0, "high": 1}}, r"`model\.dropout`.*less than 1"),
+    ({"model.dropout": {"low": 0, "high": 1}}, r"`model\.dropout`.*less than or equal to 0\.99"),
     ({"model.cell": {"choices": ["lstm", "rnn"]}}, r"`model\.cell`"),
     ({"model.bidirectional": {"low": 0, "high": 1}}, "has no range; list its choices"),
     ({"normaliser": {"low": 0, "high": 1}}, "`normaliser`"),
@@ -91,14 +91,15 @@ def test_choices_may_be_anything_that_a_setting_holds():
                    "schedule": {"choices": [{"kind": "cosine"}, {"kind": "plateau",
                                                                  "patience": 3}]},
                    "units.lexicon": {"choices": [None, "words.txt"]},
-                   "model.bidirectional": {"choices": [True, False]}}, sampler="grid")
+                   "model.bidirectional": {"choices": [True, False]}}, "units.kind=phones",
+                  sampler="grid")
     configs = [found.config(point) for point in found.grid()]
     assert len(configs) == 16
     assert {c.betas for c in configs} == {(0.9, 0.98), (0.9, 0.999)}
     assert {(c.schedule.kind, c.schedule.patience) for c in configs} == {("cosine", 2),
                                                                          ("plateau", 3)}
     assert {str(c.units.lexicon) for c in configs} == {"None", "words.txt"}
-    assert found.config(found.start()) == TrainConfig()
+    assert found.config(found.start()) == load_config(TrainConfig, None, ["units.kind=phones"])
 
 
 def test_the_start_is_the_base_configuration_if_it_is_there():

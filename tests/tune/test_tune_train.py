@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 
+import numpy as np
 import optuna
 import pytest
 import yaml
@@ -15,11 +16,12 @@ from optuna.trial import TrialState
 from asr.cli import asr
 from asr.config import load_config
 from asr.errors import AsrError, Untrainable
-from asr.features.store import Store
+from asr.features.store import Store, write_store
 from asr.model.bundle import load_bundle
 from asr.train.config import TrainConfig
 from asr.train.evaluate import Evaluation
 from asr.train.signals import StopSignals
+from asr.tune import report
 from asr.tune import train as tune
 from asr.tune.config import SearchConfig
 from asr.tune.queue import lock
@@ -131,6 +133,16 @@ def test_no_importance_where_all_is_alike(tiny, tmp_path, formula):
     assert (tmp_path / "best.yaml").exists() and not (tmp_path / "importance.png").exists()
 
 
+def test_a_picture_that_fails_does_not_lose_the_table(tiny, tmp_path, monkeypatch, capsys,
+                                                      formula):
+    def broken(*_):
+        raise ImportError("no scikit-learn")
+    monkeypatch.setattr(report, "plot_importance", broken)
+    text = run(tmp_path, tiny, RATES, trials=11, pruner="none")
+    assert "11 trials: 11 finished" in text
+    assert "no importance.png: no scikit-learn" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("pruner", ["median", "hyperband"])
 def test_pruned_trials_are_counted_and_shown(pruner, tiny, tmp_path, formula):
     """Worse from trial to trial, so that the last ones are not worth their end."""
@@ -188,6 +200,18 @@ def test_a_checkpoint_that_cannot_be_read_is_started_anew(tiny, tmp_path, monkey
     assert len({json.dumps(t.params) for t in found[1:]}) == 9
 
 
+def test_one_that_cannot_be_read_now_ends_the_search(tiny, tmp_path, monkeypatch, formula):
+    def broken(folder, *_, **__):
+        (folder / "checkpoint.pt").mkdir(parents=True)
+        raise KeyboardInterrupt
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(tune, "train", broken)
+        run(tmp_path, tiny, GRID, sampler="grid")
+    with pytest.raises(AsrError, match=r"cannot read .*: Is a directory"):
+        run(tmp_path, tiny, GRID, sampler="grid")
+    assert [t.state for t in trials(tmp_path)] == [TrialState.RUNNING]
+
+
 def test_a_trial_in_other_hands_is_left_alone(tiny, tmp_path, formula):
     study = tmp_path / "study.db"
     run(tmp_path, tiny, GRID, trials=1, sampler="grid")
@@ -238,6 +262,13 @@ def test_what_does_not_fit_is_refused(tiny, tmp_path, monkeypatch, formula):
     with pytest.raises(AsrError, match=r"search\.keys\.learning_rate\.high=0\.1, not 0\.2"):
         run(tmp_path, tiny, {"learning_rate": RATES["learning_rate"] | {"high": 0.2}})
     with pytest.raises(AsrError, match="other training data"):
+        run(tmp_path, (tiny[0], write_speech(tmp_path / "dev", 3, seed=3)), RATES)
+    louder = tmp_path / "louder"
+    write_store(louder, (plain := Store.open(tiny[1])).config, [
+        (entry, plain.frames(i) + np.float16(1)) for i, entry in enumerate(plain.entries)])
+    with pytest.raises(AsrError, match="other training data"):
+        run(tmp_path, (tiny[0], louder), RATES)
+    with pytest.raises(AsrError, match=r"6 of 12 entries are copies"):
         run(tmp_path, (tiny[0], tiny[0]), RATES)
     with pytest.raises(AsrError, match="leave --dev out"):
         run(tmp_path, tiny, RATES, folds=2)
