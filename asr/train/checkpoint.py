@@ -78,17 +78,17 @@ def check_resumable(path: Path, state: dict[str, Any], own: dict[str, Any]) -> N
     """
     if own.keys() - state.keys():  # an older version's, whose fingerprints are made otherwise
         own = {"config": own["config"]}
-    changed = (_differences(state["config"], own["config"])
-               + _differences(state.get("features", {}), own.get("features", {}), "features."))
-    if changed:
-        raise AsrError(f"{path}: written with {'; '.join(changed)}; resume with the same settings, "
-                       "or train another model")
-    begun = state.get("initial") or {}
+    begun = state.get("initial") or {}  # first, since its network and units are settings, too
     if "initial" in own and begun.get("sha256") != (own["initial"] or {}).get("sha256"):
         raise AsrError(
             f"{path}: begun from --init {begun['bundle']} (weights {begun['sha256'][:16]}); resume "
             "with the same, or train another model" if begun else
             f"{path}: begun without --init; resume without it, or train another model")
+    changed = (_differences(state["config"], own["config"])
+               + _differences(state.get("features", {}), own.get("features", {}), "features."))
+    if changed:
+        raise AsrError(f"{path}: written with {'; '.join(changed)}; resume with the same settings, "
+                       "or train another model")
     for key, name in (("data", "training"), ("development", "development")):
         if key in own and state[key] != own[key]:
             raise AsrError(f"{path}: written with other {name} data; resume with the same, or "

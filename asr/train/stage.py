@@ -103,7 +103,7 @@ def train(folder: Path, training_data: Store, development_data: Store, config: T
             log(f"{bundle}: holds these weights already; left as it is")
         else:
             save_bundle(bundle,
-                        BundleConfig(features=training_data.config, model=config.model,
+                        BundleConfig(features=training_data.config, model=trainer.config.model,
                                      units=trainer.config.units.kind,
                                      normaliser=config.normaliser,
                                      provenance=_provenance(trainer, result, commit)),
@@ -138,6 +138,8 @@ def prepare_training(folder: Path, training_data: Store, development_data: Store
     start = None if initial is None else load_bundle(initial)
     if start is not None:
         training_data.check(start.config.features)
+        config = config.model_copy(update={"model": start.config.model.model_copy(update={
+            name: getattr(config.model, name) for name in config.model.model_fields_set})})
     if start is not None and _keeps_units(config.units, start, texts):
         units = start.units
         config = config.model_copy(update={"units": _settings_of_units(config.units, start)})

@@ -128,6 +128,15 @@ def test_the_new_bundle_tells_the_units_that_it_has(phones, spoken, tmp_path):
     assert bundle.config.provenance["training"]["units"]["kind"] == "phones"
 
 
+def test_its_network_is_taken_but_for_what_is_given(trained, stores, tmp_path):
+    settings = load_config(TrainConfig, None, ["model.dropout=0.3", "epochs=1"])
+    trainer, _ = prepare_training(tmp_path / "m", *map(Store.open, stores), settings, trained)
+    expected = load_bundle(trained).config.model.model_copy(update={"dropout": 0.3})
+    assert trainer.config.model == trainer.network.config == expected
+    new = load_bundle(train_model(tmp_path / "m", *stores, settings, False, trained))
+    assert new.config.model == expected
+
+
 def test_another_shape_takes_what_fits(trained, stores, tmp_path, capsys):
     started(trained, stores, tmp_path, "model.layers=2", "seed=77")
     said = capsys.readouterr().err
