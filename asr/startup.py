@@ -3,6 +3,10 @@
 import atexit
 import gc
 import sys
+from functools import cache
+from typing import Any
+
+from asr.progress import log
 
 
 def start_quickly() -> None:
@@ -19,3 +23,26 @@ def start_quickly() -> None:
     atexit.register(gc.freeze)
     for name in ("scipy", "cffi"):
         sys.modules.setdefault(name, None)  # type: ignore[arg-type]  # `import` then says no
+    tell_of_compiling()
+
+
+@cache
+def tell_of_compiling() -> None:
+    """Say so in a line when numba begins to compile, which takes it some 20 s.
+
+    It does so after an installation and keeps what it made, so that it is asked for once.
+    """
+    from numba.core import event
+
+    class Teller(event.Listener):
+        told = False
+
+        def on_start(self, event: Any) -> None:
+            if not self.told:
+                self.told = True
+                log("asr: compiling the search, once after an installation: some 20 s")
+
+        def on_end(self, event: Any) -> None:
+            pass
+
+    event.register("numba:compile", Teller())
