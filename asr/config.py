@@ -3,10 +3,10 @@
 import difflib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Annotated, Any, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from asr.errors import AsrError, one_line
 from asr.files import atomic_write, read_text
@@ -17,6 +17,9 @@ class Config(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
+
+Seed = Annotated[int, Field(ge=-2 ** 63, lt=2 ** 63)]
+"""Of random choices, within the bounds that torch sets."""
 
 C = TypeVar("C", bound=Config)
 _NO_YAML = (yaml.YAMLError, ValueError, RecursionError)  # 2020-13-45 is a ValueError in PyYAML

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from pydantic import Field, model_validator
 
-from asr.config import Config
+from asr.config import Config, Seed
 from asr.errors import AsrError
 from asr.features.batch import cut_batches
 from asr.lexicon.dictionary import Pronunciation
@@ -32,7 +32,7 @@ from asr.train.schedule import learning_rate
 class G2pTrainConfig(Config):
     """Settings of `asr lexicon train`."""
 
-    seed: int = Field(0, ge=-2 ** 63, lt=2 ** 63)
+    seed: Seed = 0
     epochs: int = Field(8, ge=1)
     model: G2pConfig = G2pConfig()
     dropout: float = Field(0.2, ge=0, lt=1)

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor
 
-from asr.config import Config
+from asr.config import Config, Seed
 from asr.errors import AsrError
 from asr.lm.build import perplexity, tokenise, words_of
 from asr.lm.lstm import LstmModel, save_lstm
@@ -39,7 +39,7 @@ class LstmScheduleConfig(ScheduleConfig):
 class LstmTrainConfig(Config):
     """Settings of `asr lm train`."""
 
-    seed: int = Field(0, ge=-2 ** 63, lt=2 ** 63)
+    seed: Seed = 0
     epochs: int = Field(10, ge=1)
     epoch_sentences: int = Field(0, ge=0)
     """About how many sentences an epoch has, where going through all of them would take too long

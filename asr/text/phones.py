@@ -178,14 +178,12 @@ def read_pronunciations(path: Path) -> Iterator[tuple[str, str]]:
         There is no such file, a line has no phones, or a phone's name has a meaning already.
     """
     for number, line in enumerate(read_lines(path), start=1):
-        # Asked in this order because lexicons are long.
-        if line.startswith(";;;") or not (fields := (line.split(" #")[0] if "#" in line
-                                                     else line).split()):
+        if line.startswith(";;;") or not (fields := line.split(" #")[0].split()):
             continue
         spelling, *phones = fields
         if not phones:
             raise AsrError(f"{path}, line {number}: `{spelling}` has no phones")
-        if ((_BEGINNING in line or "<blank>" in line)
+        if ((_BEGINNING in line or "<blank>" in line)  # in few: lexicons are long
                 and any(phone == "<blank>" or phone.startswith(_BEGINNING) for phone in phones)):
             raise AsrError(f"{path}, line {number}: <blank>, or a phone that begins with "
                            f"{_BEGINNING}, which marks a word's first one")

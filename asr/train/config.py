@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from asr.augment.spec_augment import SpecAugmentConfig
-from asr.config import Config
+from asr.config import Config, Seed
 from asr.model.config import ModelConfig
 from asr.text.config import UnitsConfig
 
@@ -40,7 +40,7 @@ class ScheduleConfig(Config):
 class TrainConfig(Config):
     """Settings of `asr train`."""
 
-    seed: int = Field(0, ge=-2 ** 63, lt=2 ** 63)
+    seed: Seed = 0
     epochs: int = Field(40, ge=1)
     model: ModelConfig = ModelConfig()
     units: UnitsConfig = UnitsConfig()

@@ -41,8 +41,8 @@ def start_from(network: Network, units: Units, bundle: Bundle, folder: Path) -> 
     fit = [name for name, tensor in own.items()
            if name not in _HEAD and name in other and other[name].shape == tensor.shape]
     if not fit:
-        raise AsrError(f"{folder}: no part of that network has the shapes of this one; take its "
-                       "model settings (bundle.json, `model`)")
+        raise AsrError(f"{folder}: no part of that network has the shapes of this one; leave "
+                       "settings of `model` out, to have its own")
     for name in fit:
         own[name].copy_(other[name])
     places = {symbol: place for place, symbol in enumerate(bundle.units.symbols)}

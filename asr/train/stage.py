@@ -48,8 +48,8 @@ def train_model(folder: Path, training_store: Path, development_store: Path, con
     resume : bool
         Go on from a checkpoint if the folder has one; without it such a folder is refused.
     initial : Path, optional
-        A bundle to start from instead of random weights. Its units are kept unless the settings
-        ask for others; see `asr.train.initial` for what else is taken.
+        A bundle to start from instead of random weights. Its network and its units are kept but
+        for the settings that are given; see `asr.train.initial` for what is taken of its weights.
 
     Raises
     ------
