@@ -13,5 +13,13 @@ def generator(*name: int | str) -> np.random.Generator:
 
     Equal names give equal streams on every machine; different names give independent ones.
     """
-    digest = hashlib.blake2b(repr(name).encode(), digest_size=16).digest()
-    return np.random.Generator(np.random.Philox(key=int.from_bytes(digest, "little")))
+    return np.random.Generator(np.random.Philox(key=_key(name, 16)))
+
+
+def seed_of(*name: int | str) -> int:
+    """64 bits, as a signed integer, that belong to `name`: for what is drawn on a device."""
+    return _key(name, 8) - (1 << 63)
+
+
+def _key(name: tuple[int | str, ...], size: int) -> int:
+    return int.from_bytes(hashlib.blake2b(repr(name).encode(), digest_size=size).digest(), "little")

@@ -1,7 +1,6 @@
 """The network: front end → recurrent stack → log posteriors of the units."""
 
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -10,7 +9,6 @@ from torch import Tensor, nn
 from asr.model.config import ModelConfig
 from asr.model.front_end import frame_mask, make_front_end
 from asr.model.recurrent import RecurrentLayer, reversal
-from asr.randomness import generator
 
 
 class Network(nn.Module):
@@ -43,7 +41,7 @@ class Network(nn.Module):
         return self.front_end.output_lengths(lengths)
 
     def forward(self, x: Tensor, lengths: Tensor, statistics: Tensor,
-                dropout: Tensor | None = None) -> Tensor:
+                dropout: Sequence[Tensor] | None = None) -> Tensor:
         """Log posteriors.
 
         Parameters
@@ -53,8 +51,8 @@ class Network(nn.Module):
         lengths : Tensor, shape = (N,), int64
         statistics : Tensor, shape = (N, 2, F), float32
             Mean and reciprocal standard deviation, see `asr.features.cmvn`.
-        dropout : Tensor, shape = (layers, T', N, D), bool
-            Which of the layers' outputs are kept, from `dropout_masks`; None when not training.
+        dropout : sequence of Tensor, shape = (T', N, D), bool
+            Which of each layer's outputs are kept, from `dropout_masks`; None when not training.
 
         Returns
         -------
@@ -69,7 +67,8 @@ class Network(nn.Module):
         x = (x.float() - statistics[:, None, 0]) * statistics[:, None, 1]
         return x * frame_mask(lengths, x.shape[1])[:, :, None]
 
-    def from_normalised(self, x: Tensor, lengths: Tensor, dropout: Tensor | None) -> Tensor:
+    def from_normalised(self, x: Tensor, lengths: Tensor, dropout: Sequence[Tensor] | None
+                        ) -> Tensor:
         """As `forward`, from normalised frames whose padding is zero."""
         x = self.front_end(x, lengths).transpose(0, 1).contiguous()
         turn = reversal(self.output_lengths(lengths), len(x))
@@ -105,29 +104,43 @@ def _dropped(config: ModelConfig) -> int:
     return round(256 * config.dropout)
 
 
-def dropout_masks(config: ModelConfig, names: list[tuple[int | str, ...]],
-                  output_lengths: np.ndarray) -> Tensor | None:
-    """Which outputs of the recurrent layers are kept, a function of each utterance's name alone.
+def dropout_masks(config: ModelConfig, seeds: Tensor, frames: int) -> list[Tensor] | None:
+    """Which outputs of the recurrent layers are kept, a function of each utterance's seed alone.
+
+    The numbers are SplitMix64's (Steele et al. 2014), which need nothing but their place: they are
+    drawn where they are used, the same on every device.
 
     Parameters
     ----------
-    names : list of N tuples
-        What `asr.randomness.generator` is keyed by, e.g. (seed, "dropout", epoch, id).
-    output_lengths : np.ndarray, shape = (N,)
-        Output frames of each utterance.
+    seeds : Tensor, shape = (N,), int64
+        One of each utterance, see `asr.randomness.seed_of`.
+    frames : int
+        Output frames T' of the longest.
 
     Returns
     -------
-    Tensor, shape = (layers, T', N, D), bool
-        False with probability `config.dropout` (to the nearest 1/256) and past an utterance's
-        length; None where that probability is 0.
+    list of Tensor, shape = (T', N, D), bool
+        A layer's outputs each, False with probability `config.dropout` (to the nearest 1/256);
+        None where that probability is 0.
     """
     dropped = _dropped(config)
     if dropped == 0:
         return None
-    kept = np.zeros((config.layers, max(output_lengths), len(names), config.width), bool)
-    for column, (name, length) in enumerate(zip(names, output_lengths, strict=True)):
-        shape = (config.layers, int(length), config.width)
-        drawn = np.frombuffer(generator(*name).bytes(math.prod(shape)), np.uint8).reshape(shape)
-        kept[:, :length, column] = drawn >= dropped
-    return torch.from_numpy(kept)
+    words = -(-config.width // 8)  # of eight masks each
+    place = torch.arange(frames * words, device=seeds.device).view(frames, 1, words)
+    return [_mixed((place + (layer << 40)) * _GOLDEN + seeds[:, None])
+            .view(torch.uint8)[:, :, :config.width] >= dropped
+            for layer in range(config.layers)]
+
+
+_GOLDEN, _FIRST, _SECOND = (constant - (1 << 64) for constant in
+                            (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
+
+
+def _mixed(z: Tensor) -> Tensor:
+    """SplitMix64's output at each state, in place; torch shifts copies of the sign in."""
+    for shift, factor in ((30, _FIRST), (27, _SECOND)):
+        z ^= (z >> shift) & ((1 << 64 - shift) - 1)
+        z *= factor
+    z ^= (z >> 31) & ((1 << 33) - 1)
+    return z

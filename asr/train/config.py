@@ -67,7 +67,8 @@ class TrainConfig(Config):
     to each other with this weight beside the mean CTC loss (CR-CTC, Yao et al. 2024, who take 0.2);
     0 hears it once. `batch_seconds` counts it once."""
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
-    """Of the products in training; `auto` is bfloat16 where the machine has the units for it.
+    """Of the products in training; `auto` is float16 on a GPU and bfloat16 on a CPU where they have
+    the units for it.
     Development is always measured in float32."""
     unfit: Literal["refuse", "drop"] = "refuse"
     """What becomes of training utterances that CTC cannot learn from (more labels than frames,

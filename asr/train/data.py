@@ -15,11 +15,10 @@ from asr.augment.spec_augment import SpecAugmentConfig, spec_augment_spans
 from asr.errors import AsrError, Untrainable
 from asr.features.batch import cut_batches
 from asr.features.store import Store
-from asr.model.config import ModelConfig
 from asr.model.frame_batch import FrameBatch
-from asr.model.network import Network, dropout_masks
+from asr.model.network import Network
 from asr.progress import log
-from asr.randomness import generator
+from asr.randomness import generator, seed_of
 from asr.text.units import Units, frames_needed
 
 _LENGTH_JITTER = 0.1  # batches hold utterances of like, not always the same, length
@@ -44,7 +43,8 @@ class Batch:
     time_spans: Tensor
     """Of the utterances of the first view, then of the next; so with the others below."""
     frequency_spans: Tensor
-    dropout: Tensor | None
+    seeds: Tensor
+    """Of their dropout, int64."""
 
     def split(self, parts: int) -> "list[Batch]":
         """Stretches of about as many utterances each, as padded as the whole."""
@@ -53,13 +53,12 @@ class Batch:
         edges = [len(self.ids) * i // parts for i in range(parts + 1)]
         labels = self.labels.split(self.label_lengths.tolist())
         by_view = (self.views, len(self.ids))
-        time, frequency = (spans.unflatten(0, by_view)
-                           for spans in (self.time_spans, self.frequency_spans))
-        dropout = None if self.dropout is None else self.dropout.unflatten(2, by_view)
+        time, frequency, seeds = (
+            drawn.unflatten(0, by_view)
+            for drawn in (self.time_spans, self.frequency_spans, self.seeds))
         return [Batch(self.ids[rows], self.total_labels, self.total_frames, self.frames[rows],
                       torch.cat(labels[rows]), self.label_lengths[rows], self.views,
-                      time[:, rows].flatten(0, 1), frequency[:, rows].flatten(0, 1),
-                      None if dropout is None else dropout[:, :, :, rows].flatten(2, 3))
+                      *(drawn[:, rows].flatten(0, 1) for drawn in (time, frequency, seeds)))
                 for rows in map(slice, edges, edges[1:])]
 
 
@@ -142,7 +141,7 @@ class TrainingSet:
         return next(cut_batches(longest, self.lengths, max_frames))
 
     def batch(self, indexes: Sequence[int], seed: int, epoch: int, spec_augment: SpecAugmentConfig,
-              model: ModelConfig, views: int, rank: int, world: int) -> Batch:
+              views: int, rank: int, world: int) -> Batch:
         """Assemble process `rank`'s part of a batch."""
         own = indexes[rank::world]
         ids = [self.store.entries[i].id for i in own]
@@ -160,8 +159,7 @@ class TrainingSet:
             torch.tensor([label for row in labels for label in row], dtype=torch.long),
             torch.tensor([len(row) for row in labels], dtype=torch.long),
             views, time_spans, frequency_spans,
-            dropout_masks(model, [(seed, "dropout", *name) for name in heard],
-                          np.tile(self.output_lengths[own], views)) if own else None)
+            torch.tensor([seed_of(seed, "dropout", *name) for name in heard], dtype=torch.long))
 
 
 class Prefetched:

@@ -4,6 +4,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +63,10 @@ class Trainer:
         self.dtype = training_dtype(config.precision, processes.device)
         self.max_frames = round(config.batch_seconds / training.store.config.frame_shift)
         self.optimisers = make_optimisers(self.network, config)
-        self.scaler = torch.amp.GradScaler(processes.device.type,
-                                           enabled=self.dtype == torch.float16)
+        # cuDNN's recurrent layers are cast to float16 where other products are in bfloat16.
+        self.scaler = torch.amp.GradScaler(
+            processes.device.type,
+            enabled=processes.device.type == "cuda" and self.dtype != torch.float32)
         self.gradients = Gradients(self.network, processes.device, self.dtype, self.scaler,
                                    config.consistency)
         self.smoothed = [p.detach().clone() for p in self.network.parameters()] \
@@ -121,9 +124,12 @@ class Trainer:
     def _batches(self, plan: Sequence[list[int]]) -> Iterator[Batch]:
         config = self.config
         for indexes in plan:
-            yield self.training.batch(indexes, config.seed, self.epoch, config.spec_augment,
-                                      config.model, 2 if config.consistency else 1,
-                                      self.processes.rank, self.processes.world)
+            batch = self.training.batch(indexes, config.seed, self.epoch, config.spec_augment,
+                                        2 if config.consistency else 1,
+                                        self.processes.rank, self.processes.world)
+            if self.processes.device.type == "cuda" and batch.frames is not None:
+                batch = replace(batch, frames=batch.frames.pinned())
+            yield batch
 
     def _learning_rate(self, progress: float) -> float:
         return learning_rate(self.config.learning_rate, self.config.schedule, progress,

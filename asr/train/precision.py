@@ -8,15 +8,19 @@ from asr.errors import AsrError
 def training_dtype(precision: str, device: torch.device) -> torch.dtype:
     """The dtype for `TrainConfig.precision` on a device.
 
+    On a GPU `auto` is float16: what torch has of cuDNN's recurrent layers is computed in it under
+    autocast, whichever of the two halves is asked for.
+
     Raises
     ------
     AsrError
         float16 on a CPU, which has no units for it.
     """
     if precision == "auto":
-        fast = torch.cuda.is_bf16_supported(including_emulation=False) if device.type == "cuda" \
-            else _cpu_has_bfloat16()
-        return torch.bfloat16 if fast else torch.float32
+        if device.type == "cuda":
+            units = torch.cuda.get_device_capability(device) >= (7, 0)  # since Volta
+            return torch.float16 if units else torch.float32
+        return torch.bfloat16 if _cpu_has_bfloat16() else torch.float32
     if precision == "float16" and device.type != "cuda":
         raise AsrError("precision=float16 needs a GPU; use auto, bfloat16 or float32")
     return {"float32": torch.float32, "bfloat16": torch.bfloat16,

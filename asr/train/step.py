@@ -9,7 +9,7 @@ from torch import Tensor
 from asr.augment.spec_augment import apply_spans
 from asr.model.frame_batch import moved
 from asr.model.front_end import frame_mask
-from asr.model.network import Network
+from asr.model.network import Network, dropout_masks
 from asr.progress import log
 from asr.text.units import BLANK
 from asr.train.data import Batch
@@ -71,22 +71,25 @@ class Gradients:
 
     def _add(self, batch: Batch) -> Tensor:
         assert batch.frames is not None
+        # Of the processor's own tensors: the loss would wait for a GPU to tell it the lengths.
+        output_lengths = self.network.output_lengths(batch.frames.lengths).repeat(batch.views)
+        label_lengths = batch.label_lengths.repeat(batch.views)
+        longest = self.network.output_lengths(torch.tensor(batch.frames.x.shape[1]))
         frames = batch.frames.to(self.device)
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
             x = self.network.normalise(frames.x, frames.lengths, frames.statistics)
             lengths = frames.lengths.repeat(batch.views)
             x = apply_spans(x.repeat(batch.views, 1, 1), moved(batch.time_spans, self.device),
                             moved(batch.frequency_spans, self.device))
-            dropout = None if batch.dropout is None else moved(batch.dropout, self.device)
-            posteriors = self.network.from_normalised(x, lengths, dropout)
-        output_lengths = self.network.output_lengths(lengths)
-        labels, label_lengths = (moved(tensor, self.device).repeat(batch.views)
-                                 for tensor in (batch.labels, batch.label_lengths))
+            posteriors = self.network.from_normalised(x, lengths, dropout_masks(
+                self.network.config, moved(batch.seeds, self.device), int(longest)))
+        labels = moved(batch.labels, self.device).repeat(batch.views)
         ctc = F.ctc_loss(posteriors, labels, output_lengths, label_lengths, BLANK,
                          "sum") / batch.views
         loss = ctc
         if batch.views == 2:
-            loss = ctc + self.consistency * consistency(posteriors, output_lengths)
+            loss = ctc + self.consistency * consistency(
+                posteriors, self.network.output_lengths(lengths))
         self.scaler.scale(loss / batch.total_labels).backward()
         return ctc.detach()
 

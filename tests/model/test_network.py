@@ -252,19 +252,27 @@ def test_ctc_loss_equals_recursion_and_sum_over_all_paths(labels):
     assert ctc_forward(posteriors.numpy(), labels) == pytest.approx(-np.log(total))
 
 
-def test_dropout_masks_are_a_function_of_the_name():
-    config = ModelConfig(dropout=0.25, layers=3, units=40)
-    names = [(0, "dropout", 1, "a"), (0, "dropout", 1, "b")]
-    masks = dropout_masks(config, names, np.array([60, 50]))
-    assert masks.shape == (3, 60, 2, 80)
-    assert torch.equal(masks[:, :50, 1:], dropout_masks(config, names[1:], np.array([50])))
-    assert not torch.equal(masks[:, :50, 0], masks[:, :50, 1])
-    assert not masks[:, 50:, 1].any()
-    for kept in (masks[:, :, 0], masks[:, :50, 1]):
-        assert float(kept.float().mean()) == pytest.approx(0.75, abs=0.02)
-    narrow = dropout_masks(ModelConfig(projection=24), names, np.array([60, 50]))
-    assert narrow.shape == (3, 60, 2, 24)
-    assert dropout_masks(ModelConfig(dropout=0), names, np.array([60, 50])) is None
+def test_dropout_masks_are_a_function_of_the_seed():
+    config = ModelConfig(dropout=0.25, layers=3, units=41, bidirectional=False)
+    masks = dropout_masks(config, torch.tensor([5, -7]), 60)
+    assert [mask.shape for mask in masks] == [(60, 2, 41)] * 3
+    for mask, alone in zip(masks, dropout_masks(config, torch.tensor([-7]), 50), strict=True):
+        assert torch.equal(mask[:50, 1:], alone)
+        assert float(mask.float().mean()) == pytest.approx(0.75, abs=0.02)
+    assert len({mask[:, column].numpy().tobytes() for mask in masks for column in (0, 1)}) == 6
+    assert dropout_masks(ModelConfig(projection=24), torch.tensor([1]), 7)[0].shape == (7, 1, 24)
+    assert dropout_masks(ModelConfig(dropout=0), torch.tensor([1]), 7) is None
+
+
+def test_dropout_masks_are_splitmix64():
+    """Its published first numbers of the seed 1234567, byte by byte from the lowest."""
+    numbers = [6457827717110365317, 3203168211198807973, 9817491932198370423,
+               4593380528125082431, 16408922859458223821]
+    drawn = np.array(numbers, np.uint64).astype("<u8").view(np.uint8)
+    config = ModelConfig(dropout=0.5, layers=1, units=20, bidirectional=False, projection=0)
+    golden = 0x9E3779B97F4A7C15  # the first number is of a state that is one step on
+    mask, = dropout_masks(config, torch.tensor([1234567 + golden - (1 << 64)]), 1)
+    assert mask[0, 0].tolist() == (drawn[:20] >= 128).tolist()
 
 
 def test_dropout_keeps_the_expected_output():
@@ -280,7 +288,7 @@ def test_dropout_keeps_the_expected_output():
         y = model(x, lengths, torch.from_numpy(statistics), dropout)
         return y - y[..., :1]
 
-    masks = [dropout_masks(model.config, [(seed,)], np.array([3])) for seed in range(3000)]
+    masks = [dropout_masks(model.config, torch.tensor([seed]), 3) for seed in range(3000)]
     mean = torch.stack([output(mask) for mask in masks]).mean(0)
     torch.testing.assert_close(mean, output(None), atol=0.1, rtol=0)
 
@@ -292,11 +300,11 @@ def test_what_is_kept_makes_up_for_the_share_that_is_drawn():
     frames, statistics = utterances([9])
     given = (torch.from_numpy(frames[0][None]).float(), torch.tensor([9]),
              torch.from_numpy(statistics))
-    whole = torch.ones(1, 3, 1, model.config.width)
+    whole = [torch.ones(3, 1, model.config.width)]
     scores = [model(*given, mask) for mask in (None, whole)]
     plain, raised = (each - each[..., :1] for each in scores)
     torch.testing.assert_close(raised, plain * 256 / (256 - 77))
-    assert dropout_masks(ModelConfig(dropout=0.001), [(0,)], np.array([3])) is None
+    assert dropout_masks(ModelConfig(dropout=0.001), torch.tensor([0]), 3) is None
 
 
 def test_dropout_that_leaves_nothing_is_refused():
