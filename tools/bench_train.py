@@ -8,10 +8,14 @@ icefall is no package that pip could install. The limit is what a large matrix p
 the same cores. The step's arithmetic is counted as `asr.model.summary.parts` counts it, three times
 (one product forward, two backward), a multiplication and an addition as two; padding included.
 
+On a GPU the two directions of a layer run on a stream each; a third network has them one after the
+other, and halves are float16 instead of bfloat16, see `asr.train.precision`.
+
     python tools/bench_train.py [--utterances 16] [--frames 1200] [--repeats 5]
 """
 
 import argparse
+import copy
 import statistics
 import time
 
@@ -45,6 +49,22 @@ class PackedLayer(nn.Module):
         return self.norm(y)
 
 
+class OneStreamLayer(nn.Module):
+    """A bidirectional layer's directions one after the other, with a `RecurrentLayer`'s weights."""
+
+    def __init__(self, layer: RecurrentLayer) -> None:
+        super().__init__()
+        self.forward_rnn, self.backward_rnn, self.norm = copy.deepcopy(
+            [layer.forward_rnn, layer.backward_rnn, layer.norm])
+
+    def forward(self, x: Tensor, turn: Tensor) -> Tensor:
+        def reverse(values: Tensor) -> Tensor:
+            return values.flatten(0, 1).index_select(0, turn).view_as(values)
+
+        return self.norm(torch.cat([self.forward_rnn(x)[0],
+                                    reverse(self.backward_rnn(reverse(x))[0])], dim=2))
+
+
 class SpeechBrainLayers(nn.Module):
     """All layers as SpeechBrain has them: neither normalised nor with residuals."""
 
@@ -61,10 +81,11 @@ class SpeechBrainLayers(nn.Module):
 
 
 def peak(dtype: torch.dtype, device: torch.device) -> float:
-    """FLOP/s of a 2048³ product, the best of ten."""
-    a = torch.randn(2048, 2048, device=device, dtype=dtype)
+    """FLOP/s of a 2048³ product, of an 8192³ one on a GPU, the best of ten."""
+    size = 8192 if device.type == "cuda" else 2048
+    a = torch.randn(size, size, device=device, dtype=dtype)
     best = min(timed(lambda: a @ a, device) for _ in range(10))
-    return 2 * 2048**3 / best
+    return 2 * size**3 / best
 
 
 def timed(work, device: torch.device) -> float:
@@ -86,6 +107,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     options = parser.parse_args()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    torch.backends.cudnn.allow_tf32 = False
 
     torch.manual_seed(0)
     config = ModelConfig(layers=options.layers, units=options.units, dropout=0)
@@ -116,6 +138,12 @@ def main() -> None:
                                                                    packed_network))
         difference = max(float((a[:n, i] - b[:n, i]).abs().max()) for i, n in enumerate(outputs))
     networks = {"reversal": reversed_network, "packed": packed_network}
+    if device.type == "cuda":
+        networks["one stream"] = Network(config, FEATURES, SYMBOLS)
+        networks["one stream"].load_state_dict(reversed_network.state_dict())
+        networks["one stream"].layers = nn.ModuleList(
+            OneStreamLayer(layer) for layer in networks["one stream"].layers)
+        networks["one stream"].to(device)
     try:
         networks["speechbrain"] = Network(config, FEATURES, SYMBOLS)
         networks["speechbrain"].layers = nn.ModuleList(
@@ -131,7 +159,8 @@ def main() -> None:
           f"{options.utterances} × {options.frames} frames, {torch.get_num_threads()} threads, "
           f"{device}; outputs differ by {difference:.0e}")
 
-    for dtype in (torch.float32, torch.bfloat16):
+    for dtype in (torch.float32,
+                  torch.float16 if device.type == "cuda" else torch.bfloat16):
         times: dict[str, list[float]] = {name: [] for name in networks}
         for repeat in range(options.repeats + 1):
             for name, network in networks.items():
