@@ -8,14 +8,12 @@ icefall is no package that pip could install. The limit is what a large matrix p
 the same cores. The step's arithmetic is counted as `asr.model.summary.parts` counts it, three times
 (one product forward, two backward), a multiplication and an addition as two; padding included.
 
-On a GPU the two directions of a layer run on a stream each; a third network has them one after the
-other, and halves are float16 instead of bfloat16, see `asr.train.precision`.
+On a GPU halves are float16, see `asr.train.precision`, and the large product is of 8192³.
 
     python tools/bench_train.py [--utterances 16] [--frames 1200] [--repeats 5]
 """
 
 import argparse
-import copy
 import statistics
 import time
 
@@ -47,22 +45,6 @@ class PackedLayer(nn.Module):
         packed = nn.utils.rnn.pack_padded_sequence(x, self.lengths.cpu(), enforce_sorted=False)
         y, _ = nn.utils.rnn.pad_packed_sequence(self.rnn(packed)[0], total_length=len(x))
         return self.norm(y)
-
-
-class OneStreamLayer(nn.Module):
-    """A bidirectional layer's directions one after the other, with a `RecurrentLayer`'s weights."""
-
-    def __init__(self, layer: RecurrentLayer) -> None:
-        super().__init__()
-        self.forward_rnn, self.backward_rnn, self.norm = copy.deepcopy(
-            [layer.forward_rnn, layer.backward_rnn, layer.norm])
-
-    def forward(self, x: Tensor, turn: Tensor) -> Tensor:
-        def reverse(values: Tensor) -> Tensor:
-            return values.flatten(0, 1).index_select(0, turn).view_as(values)
-
-        return self.norm(torch.cat([self.forward_rnn(x)[0],
-                                    reverse(self.backward_rnn(reverse(x))[0])], dim=2))
 
 
 class SpeechBrainLayers(nn.Module):
@@ -138,12 +120,6 @@ def main() -> None:
                                                                    packed_network))
         difference = max(float((a[:n, i] - b[:n, i]).abs().max()) for i, n in enumerate(outputs))
     networks = {"reversal": reversed_network, "packed": packed_network}
-    if device.type == "cuda":
-        networks["one stream"] = Network(config, FEATURES, SYMBOLS)
-        networks["one stream"].load_state_dict(reversed_network.state_dict())
-        networks["one stream"].layers = nn.ModuleList(
-            OneStreamLayer(layer) for layer in networks["one stream"].layers)
-        networks["one stream"].to(device)
     try:
         networks["speechbrain"] = Network(config, FEATURES, SYMBOLS)
         networks["speechbrain"].layers = nn.ModuleList(

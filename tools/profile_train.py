@@ -28,7 +28,7 @@ KINDS = {  # the first whose word is in an operation's or kernel's name
     "recurrent layers": ("rnn", "lstm", "gru"),
     "convolutions": ("conv",),
     "CTC loss": ("ctc",),
-    "other products": ("mm", "gemm", "cutlass", "matmul"),
+    "other products": ("mm", "gemm", "cutlass", "matmul", "nvjet"),  # the last is cuBLAS's
     "normalisation": ("layer_norm", "rms_norm", "layernorm"),
     "optimiser": ("adam", "muon", "sgd", "foreach", "multi_tensor"),
     "copies, casts, gathers": ("copy", "cat", "index", "gather", "scatter", "to_copy", "memcpy",

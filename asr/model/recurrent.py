@@ -81,9 +81,7 @@ class RecurrentLayer(nn.Module):
 
         rnns = self.forward_rnn, self.backward_rnn
         directions = (lambda x: rnns[0](x)[0], lambda x: reverse(rnns[1](reverse(x))[0]))
-        if x.device.type == "cuda":
-            outputs = _on_two_streams(directions, x, turn)
-        elif (x.device.type != "cpu" or torch.get_num_threads() == 1
+        if (x.device.type != "cpu" or torch.get_num_threads() == 1
                 or "GOMP_SPINCOUNT" not in os.environ):
             outputs = [direction(x) for direction in directions]
         elif torch.is_grad_enabled():
@@ -98,27 +96,6 @@ class RecurrentLayer(nn.Module):
         """
         y, state = self.forward_rnn(x, state)
         return self.norm(self.projection(y)), state
-
-
-@cache
-def _second_stream(device: torch.device) -> torch.cuda.Stream:
-    return torch.cuda.Stream(device)
-
-
-def _on_two_streams(directions: Sequence[Callable[[Tensor], Tensor]], x: Tensor, turn: Tensor
-                    ) -> list[Tensor]:
-    """Both directions of a layer at once on a GPU, which a frame of one leaves idle for the most
-    part; the gradients follow by the same streams."""
-    stream, second = torch.cuda.current_stream(x.device), _second_stream(x.device)
-    second.wait_stream(stream)
-    forward = directions[0](x)
-    with torch.cuda.stream(second):
-        backward = directions[1](x)
-    stream.wait_stream(second)
-    for tensor in (x, turn):  # their memory stays theirs until the second stream has done with it
-        tensor.record_stream(second)
-    backward.record_stream(stream)
-    return [forward, backward]
 
 
 @cache
