@@ -77,7 +77,7 @@ features_of() {
         "${@:2}"
 }
 
-# A word 4-gram of 11 MB, of running text (plain, .gz or .xz) and transcripts (.jsonl). Its words
+# A word 4-gram of 10 MB, of running text (plain, .gz or .xz) and transcripts (.jsonl). Its words
 # are those that occur twice, and of the others those that the dictionary has: few misprints, but
 # names that other books may have, too.
 build_lm() {
@@ -90,7 +90,7 @@ build_lm() {
                                        if (count[word] > 1 || word in known) print word }' \
         "$dictionary" - > "$exp/lm/vocabulary.txt"
     asr lm build "$text" "$exp/lm/words.lm" --order 4 --vocabulary "$exp/lm/vocabulary.txt" \
-        --cutoffs 0,0,1,2 --prune 1e-7 --quantise
+        --cutoffs 0,0,1,2 --prune 1.2e-7 --quantise
 }
 
 # Pronunciations of the training texts' and, where there is one, the language model's words.

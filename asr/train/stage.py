@@ -203,7 +203,8 @@ def _commit() -> str:
     try:
         # A package may be installed below somebody else's checkout, which does not hold it.
         git("ls-files", "--error-unmatch", Path(__file__).name)
-        return git("rev-parse", "HEAD")
+        changed = git("status", "--porcelain", "--", str(Path(__file__).parents[1]))
+        return git("rev-parse", "HEAD") + (", changed since" if changed else "")
     except (OSError, subprocess.CalledProcessError):
         return "not from a git checkout"
 

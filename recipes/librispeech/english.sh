@@ -78,8 +78,20 @@ stage_train() {
     overrides=(units.lexicon="$exp/lexicon/lexicon.txt" ${overrides[@]+"${overrides[@]}"})
     asr train "$exp/model-1" "${options[@]}" "${overrides[@]}"
     # From there once more, at a lower rate: after the first 11 epochs it still gains.
-    asr train "$exp/model" "${options[@]}" --init "$exp/model-1/bundle" \
+    asr train "$exp/model-2" "${options[@]}" --init "$exp/model-1/bundle" \
         epochs=12 learning_rate=1.2e-3 average.epochs=2 "${overrides[@]}"
+    # More of the same only learns by heart; two views of each utterance, masked more, go on.
+    options+=(consistency=0.2 model.dropout=0.2 spec_augment.time_masks_per_second=0.6
+              spec_augment.time_share=0.2)
+    asr train "$exp/model-3" "${options[@]}" --init "$exp/model-2/bundle" \
+        epochs=8 learning_rate=8.0e-4 average.epochs=2 "${overrides[@]}"
+    # A fourth layer and most of the epochs: six minutes of an H100, eight hours of two cores. The
+    # batches are a GPU's (docs/training.md).
+    options+=(model.layers=4 spec_augment.frequency_width=0.25)
+    asr train "$exp/model-4" "${options[@]}" --init "$exp/model-3/bundle" \
+        epochs=37 batch_seconds=960 schedule.warmup=1 average.epochs=3 "${overrides[@]}"
+    asr train "$exp/model" "${options[@]}" --init "$exp/model-4/bundle" \
+        epochs=3 learning_rate=1.5e-4 schedule.warmup=0.2 average.epochs=1 "${overrides[@]}"
 }
 
 stage_tune() {

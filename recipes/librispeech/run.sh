@@ -8,7 +8,7 @@
 # DIR holds the subsets' folders (train-clean-5, dev-clean, …); --download yes fetches what is not
 # there. Stages: prepare features lm lexicon train tune decode score. Each can be run alone, e.g.
 # --stage train. --text FILE is running text (plain, .gz or .xz; no book that the development sets
-# read from) for a word 4-gram of 11 MB, whose weights are tuned on dev-clean; without it stages lm
+# read from) for a word 4-gram of 10 MB, whose weights are tuned on dev-clean; without it stages lm
 # and tune do nothing. --lstm FILE is an LSTM language model (asr lm train) to rescore with.
 # --phones yes makes a lexicon, whose phones the network learns instead of characters.
 # --processes N trains with N GPUs or processes under torchrun. key=value changes a setting of

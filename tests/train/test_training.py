@@ -289,7 +289,7 @@ def git(folder, *arguments):
 
 @pytest.mark.skipif(shutil.which("git") is None, reason="no git")
 def test_the_commit_is_of_the_checkout_that_holds_the_package(tmp_path, monkeypatch):
-    file = tmp_path / ".venv" / "asr" / "stage.py"
+    file = tmp_path / ".venv" / "asr" / "train" / "stage.py"
     file.parent.mkdir(parents=True)
     file.touch()
     monkeypatch.setattr(stage, "__file__", str(file))
@@ -298,7 +298,12 @@ def test_the_commit_is_of_the_checkout_that_holds_the_package(tmp_path, monkeypa
     assert stage._commit() == "not from a git checkout"
     git(tmp_path, "add", str(file))
     git(tmp_path, "commit", "-q", "-m", "the package")
-    assert stage._commit() == git(tmp_path, "rev-parse", "HEAD")
+    commit = git(tmp_path, "rev-parse", "HEAD")
+    assert stage._commit() == commit
+    (tmp_path / "notes.txt").write_text("beside the package\n")
+    assert stage._commit() == commit
+    (file.parents[1] / "network.py").write_text("other layers\n")
+    assert stage._commit() == f"{commit}, changed since"
     monkeypatch.setenv("PATH", "")
     assert stage._commit() == "not from a git checkout"
 
