@@ -55,6 +55,23 @@ def test_the_parts_of_a_batch_have_its_gradient_together(training, parts, views)
         torch.testing.assert_close(found, gradient, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+@pytest.mark.parametrize(("dtype", "allowed"), [(torch.float32, 1e-4), (torch.float16, 0.05)])
+def test_a_gpu_has_the_gradients_of_the_processor(training, monkeypatch, dtype, allowed):
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+    data, network = training
+    batch = data.batch(list(range(0, 14, 2)), 0, 1, SpecAugmentConfig(), 2, 0, 1)
+    expected_loss = adding(network, 0.3).add(batch)
+    expected = gradients_of(network)
+    network.zero_grad()
+    scale = 256.0
+    scaler = torch.amp.GradScaler("cuda", init_scale=scale)
+    gradients = Gradients(network.cuda(), torch.device("cuda"), dtype, scaler, 0.3)
+    torch.testing.assert_close(gradients.add(batch).cpu(), expected_loss, rtol=allowed, atol=0)
+    for found, gradient in zip(gradients_of(network), expected, strict=True):
+        assert (found.cpu() / scale - gradient).norm() <= allowed * gradient.norm()
+
+
 def test_two_views_that_are_alike_are_one(training):
     """Without masks and dropout there is nothing to differ in."""
     data, network = training
