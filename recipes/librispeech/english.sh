@@ -87,11 +87,9 @@ stage_train() {
         epochs=8 learning_rate=8.0e-4 average.epochs=2 "${overrides[@]}"
     # A fourth layer and most of the epochs: six minutes of an H100, eight hours of two cores. The
     # batches are a GPU's (docs/training.md).
-    options+=(model.layers=4 spec_augment.frequency_width=0.25)
-    asr train "$exp/model-4" "${options[@]}" --init "$exp/model-3/bundle" \
-        epochs=37 batch_seconds=960 schedule.warmup=1 average.epochs=3 "${overrides[@]}"
-    asr train "$exp/model" "${options[@]}" --init "$exp/model-4/bundle" \
-        epochs=3 learning_rate=1.5e-4 schedule.warmup=0.2 average.epochs=1 "${overrides[@]}"
+    asr train "$exp/model" "${options[@]}" --init "$exp/model-3/bundle" \
+        epochs=37 batch_seconds=960 schedule.warmup=1 average.epochs=3 model.layers=4 \
+        spec_augment.frequency_width=0.25 "${overrides[@]}"
 }
 
 stage_tune() {
