@@ -9,7 +9,7 @@ from asr.decode.config import DecodeConfig
 from asr.decode.hypotheses import Search
 from asr.decode.material import Material, calibrated, gather
 from asr.decode.settings import LmSearch, lm_search, rescorer
-from asr.decode.study import best_weights
+from asr.decode.study import RANGES, best_weights
 from asr.errors import AsrError
 from asr.lm.binary import lm_bytes, load_lm
 from asr.model.bundle import load_bundle, set_decoding
@@ -18,6 +18,7 @@ from asr.study import require_optuna
 
 _SHARES = [round(0.1 * i, 1) for i in range(11)]
 _WIDTHS = (4, 8, 16, 32, 64, 128, 256, 512)
+_STEPS = {"lm_weight": 0.15, "word_bonus": -0.5, "unknown_score": -2.0, "prior_weight": -0.1}
 _AS_GOOD = 0.0005  # a narrower beam may cost this much WER
 _MANY_UNKNOWN = 0.05  # share of words unknown to the language model that gets a warning
 
@@ -27,7 +28,8 @@ def tune_decoding(bundle_folder: Path, store_folder: Path, lm: Path | None, lstm
     """Find the best settings, write them and the language model into the bundle.
 
     First the weights, in a study of `trials` trials that starts from the bundle's own; then the
-    narrowest beam that is as good as any, and the share of an LSTM model in sorting that again.
+    narrowest beam that is as good as any, the weights once more with that, half as many trials,
+    and the share of an LSTM model in sorting what it finds again.
     Where greedy search is better than all of them, that becomes the bundle's search. In the end
     the confidences of what is found are calibrated.
 
@@ -69,7 +71,8 @@ def tune_decoding(bundle_folder: Path, store_folder: Path, lm: Path | None, lstm
         f"{100 * greedy:.2f} %")
     files = [bundle_folder / "model.safetensors", path]
     weights, done = best_weights(folder, files, material, words, start, trials)
-    best, error = _narrowest(material, start.model_copy(update=weights), words)
+    narrowest = _narrowest(material, start.model_copy(update=weights), words)
+    best, error = _refined(material, *narrowest, words, trials // 2)
     if second is not None:
         best, error = _shared(material, words.search(best), second)
     if greedy < error:
@@ -107,6 +110,38 @@ def _narrowest(material: Material, config: DecodeConfig, words: LmSearch
     least = min(error for error, _ in measured)
     error, chosen = next(m for m in measured if m[0] <= least + _AS_GOOD)
     return chosen, error
+
+
+def _refined(material: Material, config: DecodeConfig, error: float, words: LmSearch, trials: int
+             ) -> tuple[DecodeConfig, float]:
+    """The weights in the neighbourhood of `config`'s that are best with its width.
+
+    A wide beam leans on the language model more than the narrow one of the trials. Nelder and
+    Mead's method (1965), from steps that change the error rate by about as much each.
+    """
+    from scipy.optimize import minimize
+
+    names = [name for name in _STEPS if name in (*words.weights, "prior_weight")]
+    measured = {tuple(getattr(config, name) for name in names): error}
+
+    def objective(values: np.ndarray) -> float:
+        weights = tuple(round(float(value), 2) for value in values)
+        if weights not in measured:
+            search = words.search(config.model_copy(
+                update=dict(zip(names, weights, strict=True))))
+            measured[weights], _ = material.measure(search)
+            log(f"  beam {config.beam:3}  WER {100 * measured[weights]:.2f} %  " + "  ".join(
+                f"{name}={value:.2f}" for name, value in zip(names, weights, strict=True))
+                + f"  (best {100 * min(measured.values()):.2f} %)")
+        return measured[weights]
+
+    first = np.array(next(iter(measured)))
+    simplex = first + np.vstack([np.zeros(len(names)), np.diag([_STEPS[name] for name in names])])
+    minimize(objective, first, method="Nelder-Mead", bounds=[RANGES[name] for name in names],
+             options={"initial_simplex": simplex, "maxfev": trials + 1, "xatol": 0.02,
+                      "fatol": 1e-4})
+    best = min(measured, key=lambda weights: measured[weights])
+    return (config.model_copy(update=dict(zip(names, best, strict=True))), measured[best])
 
 
 def _shared(material: Material, search: Search,

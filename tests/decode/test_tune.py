@@ -114,6 +114,7 @@ def test_a_second_model_gets_its_share(folder, monkeypatch):
 
 
 def test_a_study_goes_on_where_it_was(folder, monkeypatch):
+    monkeypatch.setattr(tune, "_refined", lambda material, config, error, *_: (config, error))
     run(folder)
     calls = []
     measure = Material.measure
@@ -199,3 +200,41 @@ def test_trials_of_one_study_differ_in_the_weights_alone(folder, monkeypatch):
                  (folder / "words.lm").read_bytes(), None, {})
     run(folder, trials=2)
     assert load_bundle(folder / "bundle").config.provenance["decoding tuned"]["trials"] == 2
+
+
+class Bowl:
+    """What measures as a known function of the weights, lowest in error at `best`."""
+
+    def __init__(self, best):
+        self.best, self.measured = best, []
+
+    def measure(self, search):
+        at = {name: getattr(search.config, name) for name in self.best}
+        assert all(RANGES[name][0] <= value <= RANGES[name][1] for name, value in at.items())
+        assert search.config.beam == 256
+        self.measured.append(at)
+        return 0.2 + sum(abs(at[name] - best) / 10 for name, best in self.best.items()), 0.0
+
+
+WEIGHTS = SimpleNamespace(weights=("lm_weight", "word_bonus"),
+                          search=lambda config: SimpleNamespace(config=config))
+
+
+def test_weights_are_refined_at_the_width(capsys):
+    bowl = Bowl({"lm_weight": 1.1, "word_bonus": -0.9, "prior_weight": 0.45})
+    start = DecodeConfig(beam=256, lm_weight=0.8, word_bonus=-0.5, prior_weight=0.6,
+                         label_priors=[1.0])
+    error, _ = bowl.measure(WEIGHTS.search(start))
+    bowl.measured.clear()
+    refined, least = tune._refined(bowl, start, error, WEIGHTS, 30)
+    assert len(bowl.measured) <= 30
+    assert refined.beam == 256
+    assert least < 0.2 + 0.2 * (error - 0.2)
+    assert bowl.measure(WEIGHTS.search(refined))[0] == least
+    assert capsys.readouterr().err.count("(best ") == len(bowl.measured) - 1
+
+
+def test_weights_that_are_best_already_stay():
+    best = {"lm_weight": 0.0, "word_bonus": 6.0, "prior_weight": 1.0}  # at the ends of the ranges
+    start = DecodeConfig(beam=256, label_priors=[1.0], **best)
+    assert tune._refined(Bowl(best), start, 0.2, WEIGHTS, 12) == (start, 0.2)
