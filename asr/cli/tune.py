@@ -20,7 +20,8 @@ def tune() -> None:
 @click.option("--output", type=click.Path(path_type=Path), metavar="DIR",
               help="For study.db and surface.png. Default: tune, beside BUNDLE.")
 @click.option("--trials", type=click.IntRange(min=1), default=60, show_default=True,
-              help="Of weights; a study that has some goes on from there.")
+              help="Of weights; a study that has some goes on from there. Half as many follow at "
+                   "the width that is chosen.")
 @click.option("--utterances", type=click.IntRange(min=0), default=500, show_default=True,
               help="Evenly spread over STORE; 0 is all.")
 @click.option("--threads", type=click.IntRange(min=1), help="Default: all cores.")

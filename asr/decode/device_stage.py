@@ -18,11 +18,16 @@ from asr.manifest import Hypothesis
 from asr.model.bundle import Bundle
 from asr.model.inference import device_log_posteriors
 
+_WIDE = 64
+
 
 def scorer_on(device: str, search: Search) -> DeviceScorer | None:
-    """The scorer with which to search on the network's device, if that is the place to search."""
+    """The scorer with which to search on the network's device, if that is the place to search.
+
+    Narrow beams are searched faster by threads; see docs/decoding.md.
+    """
     config = search.config
-    if config.search != "beam" or config.prior_weight:
+    if config.search != "beam" or config.beam < _WIDE or config.prior_weight:
         return None
     return device_scorer(search.scorer, torch.device(device))
 

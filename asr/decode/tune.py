@@ -28,8 +28,8 @@ def tune_decoding(bundle_folder: Path, store_folder: Path, lm: Path | None, lstm
     """Find the best settings, write them and the language model into the bundle.
 
     First the weights, in a study of `trials` trials that starts from the bundle's own; then the
-    narrowest beam that is as good as any, the weights once more with that, half as many trials,
-    and the share of an LSTM model in sorting what it finds again.
+    narrowest beam that is as good as any; then, in half as many trials, the weights once more at
+    that width, and the share of an LSTM model in sorting again what is found.
     Where greedy search is better than all of them, that becomes the bundle's search. In the end
     the confidences of what is found are calibrated.
 
@@ -136,8 +136,11 @@ def _refined(material: Material, config: DecodeConfig, error: float, words: LmSe
         return measured[weights]
 
     first = np.array(next(iter(measured)))
-    simplex = first + np.vstack([np.zeros(len(names)), np.diag([_STEPS[name] for name in names])])
-    minimize(objective, first, method="Nelder-Mead", bounds=[RANGES[name] for name in names],
+    bounds = [RANGES[name] for name in names]
+    steps = [-_STEPS[name] if not low <= value + _STEPS[name] <= high else _STEPS[name]
+             for name, value, (low, high) in zip(names, first, bounds, strict=True)]
+    simplex = first + np.vstack([np.zeros(len(names)), np.diag(steps)])
+    minimize(objective, first, method="Nelder-Mead", bounds=bounds,
              options={"initial_simplex": simplex, "maxfev": trials + 1, "xatol": 0.02,
                       "fatol": 1e-4})
     best = min(measured, key=lambda weights: measured[weights])

@@ -57,8 +57,8 @@ class LstmTrainConfig(Config):
     """Longest gradient of the loss per unit; a longer one is shortened to it."""
     schedule: LstmScheduleConfig = LstmScheduleConfig()
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Of the products in training; `auto` is bfloat16 where the machine has the units for it.
-    Development is always measured in float32."""
+    """Of the products in training on a CPU; `auto` is bfloat16 where it has the units for it. A GPU
+    computes in float32, as development is measured everywhere."""
     early_stop: int = Field(3, ge=0)
     """Stop after this many epochs without a lower development perplexity; 0 is never."""
     checkpoint_minutes: float = Field(5.0, gt=0)
@@ -139,7 +139,9 @@ class LstmTrainer:
         self.development = development
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.network = model.network.to(self.device)
-        self.dtype = training_dtype(config.precision, self.device)
+        # Half precision on a GPU would be float16, which needs a scaled loss.
+        self.dtype = torch.float32 if self.device.type == "cuda" else training_dtype(
+            config.precision, self.device)
         self.optimiser = torch.optim.Adam(self.network.parameters(), lr=0.0, fused=True)
         self.epoch = 1
         self.position = 0  # batches of this epoch that are done

@@ -26,7 +26,7 @@ _LENGTH_JITTER = 0.1  # batches hold utterances of like, not always the same, le
 
 @dataclass(frozen=True)
 class Batch:
-    """One process's part of a global batch, with all that is random about it already drawn."""
+    """One process's part of a global batch, with what is random about it drawn, or its seed."""
 
     ids: list[str]
     total_labels: int

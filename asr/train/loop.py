@@ -1,5 +1,6 @@
 """The training loop, from top to bottom."""
 
+import math
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -144,7 +145,12 @@ class Trainer:
                 self.network, summed, torch.full((), float(stop), device=self.processes.device))
         for optimiser in self.optimisers:
             self.scaler.unscale_(optimiser)
-        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip)
+        parameters = list(self.network.parameters())
+        norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+        # Where the scaled loss has gone over the top in one optimiser's gradients, which leave it
+        # out, another's are 0, not NaN.
+        torch.nn.utils.clip_grads_with_norm_(parameters, self.config.clip,
+                                             norm.nan_to_num(nan=math.inf, posinf=math.inf))
         for optimiser in self.optimisers:
             for group in optimiser.param_groups:
                 group["lr"] = rate * group["rate"]
@@ -313,7 +319,8 @@ class Trainer:
         self.network.load_state_dict(state["network"])
         for optimiser, own in zip(self.optimisers, state["optimisers"], strict=True):
             optimiser.load_state_dict(own)
-        self.scaler.load_state_dict(state["scaler"])
+        if state["scaler"]:  # none of a training in float32, or so far on a CPU
+            self.scaler.load_state_dict(state["scaler"])
         for mean, saved in zip(self.smoothed, state["smoothed"], strict=True):
             mean.copy_(saved)
         self.epoch, self.position = state["epoch"], state["position"]

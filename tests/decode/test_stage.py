@@ -70,10 +70,12 @@ def test_a_search_on_the_device_changes_nothing(bundle, stores, tmp_path, monkey
 def test_where_to_search():
     lexicon = Lexicon.build(Spellings.join([UNITS.encode("ab")], [3]))
     scorer = word_scorer(unigrams("ab"), lexicon, UNITS.parts, 1.0, 0.0, -20.0)
-    assert isinstance(scorer_on("cuda", Search(DecodeConfig())), NullDeviceScorer)
-    assert scorer_on("cuda", Search(DecodeConfig(), scorer)) is None
+    wide = Search(DecodeConfig(beam=64))
+    assert isinstance(scorer_on("cuda", wide), NullDeviceScorer)
+    assert scorer_on("cuda", Search(DecodeConfig())) is None
+    assert scorer_on("cuda", wide._replace(scorer=scorer)) is None
     assert scorer_on("cuda", Search(DecodeConfig(search="greedy"))) is None
-    priors = DecodeConfig(prior_weight=0.5, label_priors=[1 / len(UNITS)] * len(UNITS))
+    priors = DecodeConfig(beam=64, prior_weight=0.5, label_priors=[1 / len(UNITS)] * len(UNITS))
     assert scorer_on("cuda", Search(priors)) is None
 
 

@@ -234,6 +234,15 @@ def test_weights_are_refined_at_the_width(capsys):
     assert capsys.readouterr().err.count("(best ") == len(bowl.measured) - 1
 
 
+def test_a_weight_at_the_end_of_its_range_is_refined():
+    """The step would leave the range there."""
+    bowl = Bowl({"lm_weight": 0.8, "word_bonus": -1.6, "prior_weight": 0.3})
+    start = DecodeConfig(beam=256, lm_weight=0.8, word_bonus=-2.0, prior_weight=0.0)
+    refined, _ = tune._refined(bowl, start, bowl.measure(WEIGHTS.search(start))[0], WEIGHTS, 30)
+    assert abs(refined.prior_weight - 0.3) < 0.1
+    assert abs(refined.word_bonus + 1.6) < 0.2
+
+
 def test_weights_that_are_best_already_stay():
     best = {"lm_weight": 0.0, "word_bonus": 6.0, "prior_weight": 1.0}  # at the ends of the ranges
     start = DecodeConfig(beam=256, label_priors=[1.0], **best)

@@ -82,3 +82,33 @@ def test_weights_that_the_average_needs_are_missed_at_once(of, needed, stores, t
     for epoch in needed:
         files[epoch - 1].write_bytes(kept[epoch - 1])
     train(tmp_path, *opened, settings, resume=True)
+
+
+def test_a_training_goes_on_where_the_loss_is_scaled(stores, tmp_path):
+    """Begun on a CPU, it has no scale in its checkpoint; a GPU needs one."""
+    train_model(tmp_path / "m", *stores, config("epochs=1", "average.epochs=1"), resume=False)
+    trainer = prepare_training(tmp_path / "m", *map(Store.open, stores),
+                               config("epochs=1", "average.epochs=1"), None).trainer
+    trainer.scaler = torch.amp.GradScaler("cpu", init_scale=8.0)
+    trainer.resume()
+    assert (trainer.epoch, trainer.scaler.get_scale()) == (2, 8.0)
+
+
+def test_gradients_over_the_top_of_one_optimiser_spare_the_other(stores, tmp_path, monkeypatch):
+    """A scaled loss may overflow in some gradients alone: the step leaves them out."""
+    trainer = prepare_training(tmp_path / "m", *map(Store.open, stores),
+                               config("optimiser=muon"), None).trainer
+    trainer.scaler = torch.amp.GradScaler("cpu", init_scale=8.0)
+
+    def overflowing(batch):
+        trainer.scaler.scale(torch.zeros(()))  # as the loss does: from then on there is a scale
+        for name, parameter in trainer.network.named_parameters():
+            parameter.grad = torch.full_like(parameter, torch.nan if name == "head.bias" else 1.0)
+        return torch.zeros(())
+    monkeypatch.setattr(trainer.gradients, "add", overflowing)
+    batch = next(trainer._batches(trainer.plan()))
+    before = {name: p.detach().clone() for name, p in trainer.network.named_parameters()}
+    trainer._step(batch, 0.1)
+    for name, parameter in trainer.network.named_parameters():
+        assert torch.isfinite(parameter).all(), name
+    assert torch.equal(trainer.network.head.bias, before["head.bias"])
