@@ -8,8 +8,8 @@
 # DIR holds etc/ and wav/ of the an4 archive; the network learns the phones of etc/an4.dic. It starts
 # from random weights, or with --init asr/english from those of the package's model, which needs a
 # third of the epochs. Stages: prepare features train decode score. Each can be run alone, e.g.
-# --stage train. key=value changes a setting of conf/train.yaml. Results go to exp/an4 unless --exp
-# says otherwise.
+# --stage train. key=value changes a setting of conf/train.yaml, with --init of conf/train-init.yaml.
+# Results go to exp/an4 unless --exp says otherwise.
 source "$(dirname "$0")/../lib.sh"
 
 STAGES=(prepare features train decode score)
@@ -33,11 +33,13 @@ stage_features() {
 stage_train() {
     need features "$exp/features/"{train,dev}
     need prepare "$exp/data/lexicon.txt"
-    local options=(--train "$exp/features/train" --dev "$exp/features/dev"
-                   --config "$recipe/conf/train.yaml" --resume
+    local options=(--train "$exp/features/train" --dev "$exp/features/dev" --resume
                    units.kind=phones units.lexicon="$exp/data/lexicon.txt")
-    [ -z "$init" ] || options+=(--init "$init" model.subsampling=4 learning_rate=1e-3
-                                schedule.warmup=1 epochs=20 average.epochs=5)
+    if [ -n "$init" ]; then
+        options+=(--config "$recipe/conf/train-init.yaml" --init "$init")
+    else
+        options+=(--config "$recipe/conf/train.yaml")
+    fi
     asr train "$exp/model" "${options[@]}" ${overrides[@]+"${overrides[@]}"}
 }
 
