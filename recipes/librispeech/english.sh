@@ -85,8 +85,8 @@ stage_train() {
               spec_augment.time_share=0.2)
     asr train "$exp/model-3" "${options[@]}" --init "$exp/model-2/bundle" \
         epochs=8 learning_rate=8.0e-4 average.epochs=2 "${overrides[@]}"
-    # A fourth layer and most of the epochs: six minutes of an H100, eight hours of two cores. The
-    # batches are a GPU's (docs/training.md).
+    # A fourth layer and most of the epochs, seven minutes of an H100. The batches are a GPU's
+    # (docs/training.md); two cores would take some 13 minutes an epoch, eight hours.
     asr train "$exp/model" "${options[@]}" --init "$exp/model-3/bundle" \
         epochs=37 batch_seconds=960 schedule.warmup=1 average.epochs=3 model.layers=4 \
         spec_augment.frequency_width=0.25 "${overrides[@]}"
@@ -94,7 +94,7 @@ stage_train() {
 
 stage_tune() {
     need lm "$exp/lm/words.lm"
-    tune_search dev-clean --trials 40
+    tune_search dev-clean --trials 30 --utterances 0
 }
 
 stage_decode() {
