@@ -116,20 +116,21 @@ def _refined(material: Material, config: DecodeConfig, error: float, words: LmSe
              ) -> tuple[DecodeConfig, float]:
     """The weights in the neighbourhood of `config`'s that are best with its width.
 
-    A wide beam leans on the language model more than the narrow one of the trials. Nelder and
-    Mead's method (1965), from steps that change the error rate by about as much each.
+    A wide beam leans on the language model more than the narrow one of the trials. By Nelder and
+    Mead's method (1965), from a step in each weight.
     """
     from scipy.optimize import minimize
 
     names = [name for name in _STEPS if name in (*words.weights, "prior_weight")]
     measured = {tuple(getattr(config, name) for name in names): error}
 
+    def at(weights: tuple[float, ...]) -> DecodeConfig:
+        return config.model_copy(update=dict(zip(names, weights, strict=True)))
+
     def objective(values: np.ndarray) -> float:
         weights = tuple(round(float(value), 2) for value in values)
         if weights not in measured:
-            search = words.search(config.model_copy(
-                update=dict(zip(names, weights, strict=True))))
-            measured[weights], _ = material.measure(search)
+            measured[weights], _ = material.measure(words.search(at(weights)))
             log(f"  beam {config.beam:3}  WER {100 * measured[weights]:.2f} %  " + "  ".join(
                 f"{name}={value:.2f}" for name, value in zip(names, weights, strict=True))
                 + f"  (best {100 * min(measured.values()):.2f} %)")
@@ -137,14 +138,14 @@ def _refined(material: Material, config: DecodeConfig, error: float, words: LmSe
 
     first = np.array(next(iter(measured)))
     bounds = [RANGES[name] for name in names]
-    steps = [-_STEPS[name] if not low <= value + _STEPS[name] <= high else _STEPS[name]
-             for name, value, (low, high) in zip(names, first, bounds, strict=True)]
+    steps = [step if low <= value + step <= high else -step for step, value, (low, high)
+             in zip([_STEPS[name] for name in names], first, bounds, strict=True)]
     simplex = first + np.vstack([np.zeros(len(names)), np.diag(steps)])
     minimize(objective, first, method="Nelder-Mead", bounds=bounds,
              options={"initial_simplex": simplex, "maxfev": trials + 1, "xatol": 0.02,
                       "fatol": 1e-4})
     best = min(measured, key=lambda weights: measured[weights])
-    return (config.model_copy(update=dict(zip(names, best, strict=True))), measured[best])
+    return at(best), measured[best]
 
 
 def _shared(material: Material, search: Search,

@@ -10,6 +10,10 @@ from asr.model.config import ModelConfig
 from asr.model.front_end import frame_mask, make_front_end
 from asr.model.recurrent import RecurrentLayer, reversal
 
+# SplitMix64's, as signed integers.
+_GOLDEN, _FIRST, _SECOND = (constant - (1 << 64) for constant in
+                            (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
+
 
 class Network(nn.Module):
     """Bidirectional stacked LSTM with a CTC head.
@@ -131,10 +135,6 @@ def dropout_masks(config: ModelConfig, seeds: Tensor, frames: int) -> list[Tenso
     return [_mixed((place + (layer << 40)) * _GOLDEN + seeds[:, None])
             .view(torch.uint8)[:, :, :config.width] >= dropped
             for layer in range(config.layers)]
-
-
-_GOLDEN, _FIRST, _SECOND = (constant - (1 << 64) for constant in
-                            (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
 
 
 def _mixed(z: Tensor) -> Tensor:

@@ -68,8 +68,7 @@ class TrainConfig(Config):
     0 hears it once. `batch_seconds` counts it once."""
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """Of the products in training; `auto` is float16 on a GPU and bfloat16 on a CPU where they have
-    the units for it.
-    Development is always measured in float32."""
+    the units for it. Development is always measured in float32."""
     unfit: Literal["refuse", "drop"] = "refuse"
     """What becomes of training utterances that CTC cannot learn from (more labels than frames,
     no text, no frames, words that the units cannot spell): an error that names them, or left out
