@@ -4,7 +4,7 @@ import numpy as np
 
 FRAME = 0.01  # seconds from one frame to the next
 WINDOW = 3  # such frames that a frame's energy is summed over
-_AROUND = 200  # frames before and behind in which the quietest counts
+_AROUND = 100  # frames before and behind in which the quietest counts
 _COMMON = 20  # frames across that both sides share, so that a step in the noise hides no word
 _ABOVE = 5.0  # dB; white noise stays within 3.5 dB of the quietest of its frames
 _SILENCE = -80.0  # dB of full scale; what is quieter is as good as this

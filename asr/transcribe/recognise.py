@@ -1,8 +1,8 @@
 """Stretches of many recordings through the network in batches of like length, and searched."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain, tee
+from itertools import chain, pairwise, tee
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +21,9 @@ _WINDOW = 4 * BATCH  # seconds of speech that are sorted by length
 # In a window at most: results should not wait while silent files go by.
 _ITEMS = 1_000
 _AUDIO = 3600.0  # seconds of whole recordings
+_PAUSE = 1.5  # seconds of blanks in which a recording is cut once it has been heard
+_EDGE = 0.7  # at its ends
+_MARGIN = 0.3  # that stay beside what is spoken
 
 
 @dataclass(frozen=True)
@@ -58,11 +61,8 @@ def recognise(bundle: "Bundle", items: Iterable[Stretch | End], search: Search
             heard = [(n, item) for n, item in window if isinstance(item, Stretch)]
             if not heard:
                 return
-            heard.sort(key=lambda pair: len(pair[1].samples))
-            lengths = np.array([len(stretch.samples) for _, stretch in heard])
-            for batch in cut_batches(range(len(heard)), lengths, round(BATCH * bundle.sample_rate)):
-                rows = bundle.log_posteriors_of_audio([heard[i][1].samples for i in batch])
-                yield from ((*heard[i], r) for i, r in zip(batch, rows, strict=True))
+            for i, row in _log_posteriors(bundle, [stretch.samples for _, stretch in heard]):
+                yield (*heard[i], row)
 
     windows = _windows(items, bundle.sample_rate)
     for window in windows:
@@ -77,6 +77,61 @@ def recognise(bundle: "Bundle", items: Iterable[Stretch | End], search: Search
         while following in results:  # ends of silent recordings
             yield results.pop(following)
             following += 1
+
+
+def _log_posteriors(bundle: "Bundle", recordings: Sequence[np.ndarray]
+                    ) -> Iterator[tuple[int, np.ndarray]]:
+    """Log posteriors of recordings, each with its position among them.
+
+    What the detector takes for speech and the network for blanks (a cat, dishes, noise between two
+    utterances) has counted in the normalisation of the speech beside it. So a recording with much
+    of that is cut into what is spoken and what is not, and each part is heard again on its own.
+    """
+    hop = bundle.frame_shift * bundle.sample_rate
+    again = []
+    for i, row in _by_length(bundle, recordings):
+        parts = _parts(row, bundle.frame_shift)
+        if len(parts) > 1:
+            again.append((i, row, parts))
+        else:
+            yield i, row
+    pieces = [(row[part], recordings[i][round(part.start * hop):round(part.stop * hop)])
+              for i, row, parts in again for part in parts]
+    for j, found in _by_length(bundle, [samples for _, samples in pieces]):
+        row, _ = pieces[j]
+        row[:len(found)] = found[:len(row)]
+    yield from ((i, row) for i, row, _ in again)
+
+
+def _by_length(bundle: "Bundle", recordings: Sequence[np.ndarray]
+               ) -> Iterator[tuple[int, np.ndarray]]:
+    lengths = np.array([len(samples) for samples in recordings])
+    for batch in cut_batches(np.argsort(lengths, kind="stable").tolist(), lengths,
+                             round(BATCH * bundle.sample_rate)):
+        rows = bundle.log_posteriors_of_audio([recordings[i] for i in batch])
+        yield from zip(batch, rows, strict=True)
+
+
+def _parts(log_posteriors: np.ndarray, frame_shift: float) -> list[slice]:
+    """What is spoken, with a margin, and what is before, between and behind it, in frames.
+
+    Parameters
+    ----------
+    log_posteriors : np.ndarray, shape = (T', V)
+    """
+    pause, edge, margin = (round(length / frame_shift) for length in (_PAUSE, _EDGE, _MARGIN))
+    frames = len(log_posteriors)
+    spoken = np.flatnonzero(log_posteriors.argmax(axis=1))
+    if not len(spoken):
+        return [slice(0, frames)]
+    bounds = np.concatenate([[-1], spoken, [frames]])
+    least = np.full(len(bounds) - 1, pause)
+    least[[0, -1]] = edge
+    cuts = [0, frames]
+    for i in np.flatnonzero(np.diff(bounds) > least):
+        before, behind = bounds[i:i + 2].tolist()
+        cuts += [before + 1 + margin if i else 0, behind - margin if behind < frames else frames]
+    return [slice(*cut) for cut in pairwise(sorted(set(cuts)))]
 
 
 def _windows(items: Iterable[Stretch | End], sample_rate: int) -> Iterator[_Window]:

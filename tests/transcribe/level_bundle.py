@@ -1,4 +1,5 @@
-"""A bundle without a network: the level in the middle of a frame says which unit is spoken."""
+"""A bundle without a network: the level in the middle of a frame says which unit is spoken; what
+is louder than all units is a cat, and nothing said."""
 
 from types import SimpleNamespace
 
@@ -44,9 +45,17 @@ class LevelBundle:
     def _posteriors(self, samples):
         frames = samples[:len(samples) // _FRAME * _FRAME].reshape(-1, _FRAME)
         ids = np.rint(100 * np.abs(frames[:, _FRAME // 2])).astype(int)
+        ids[ids >= len(self.units)] = 0
         posteriors = np.full((len(ids), len(self.units)), 1e-6)
         posteriors[np.arange(len(ids)), ids] = 1 - 1e-6 * (len(self.units) - 1)
         return np.log(posteriors).astype(np.float32)
+
+
+def cat(seconds):
+    """Comes and goes as speech does."""
+    meows = np.tile(np.repeat([0.6, 0.0], round(0.1 * RATE)), round(5 * seconds) + 1)
+    return (meows * np.tile([1, 1, -1, -1], len(meows) // 4))[:round(RATE * seconds)] \
+        .astype(np.float32)
 
 
 def silence(seconds):

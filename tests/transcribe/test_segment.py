@@ -68,6 +68,18 @@ def test_all_speech_is_in_bounded_stretches(durations, blocks, longest):
         [(s.first, len(s.samples), s.overlaps) for s in whole]
 
 
+@pytest.mark.parametrize("duration", [2.5, 3, 6])
+def test_noise_between_utterances_is_left_out(duration):
+    """But for half a second, though what is quiet is near on both sides."""
+    noise = 0.02 * random().standard_normal(round(RATE * duration))
+    said = np.concatenate([quiet(0.4), syllables(3), quiet(0.4)])
+    _, found = cut(said, noise, said)
+    (start, end), (start_again, end_again) = seconds(found)
+    assert (start, end_again - 3.8 - duration) == pytest.approx((0.1, 3.7), abs=0.15)
+    assert 3.6 < end < 4.35
+    assert 3.25 < start_again - duration < 4.2
+
+
 def test_long_speech_is_cut_at_its_longest_late_gap():
     _, found = cut(syllables(5), quiet(0.8), syllables(11), quiet(0.3), syllables(6), quiet(0.5),
                    syllables(5), quiet(0.25), syllables(9))

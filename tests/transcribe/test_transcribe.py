@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 import soundfile
-from level_bundle import RATE, SHIFT, silence
+from level_bundle import RATE, SHIFT, cat, silence
 
 from asr.decode.alignment import AFTER, BEFORE, PAUSE
 from asr.decode.config import DecodeConfig
@@ -84,6 +84,39 @@ def test_long_audio_is_its_parts(bundle, pause):
         assert heard < 0.7 * len(samples)  # pauses are not
     elif pause[1] < 0.1:
         assert heard > 1.1 * len(samples)  # overlaps are, twice
+
+
+def test_what_the_network_takes_for_no_speech_is_heard_apart(bundle):
+    """So that it doesn't count in the normalisation of what is said beside it."""
+    parts = [cat(2), bundle.speak("one two"), cat(4), bundle.speak(" three"), cat(0.9),
+             bundle.speak(" four"), cat(0.5)]
+    ends = np.cumsum([len(part) for part in parts]) / RATE
+    ((segments,), _) = recordings(bundle, np.concatenate(parts))
+    assert [(segment.start, segment.text) for segment in segments] == [(0, "one two three four")]
+    (whole,), pieces = bundle.batches
+    assert whole == sum(pieces)
+    between = ends[2] - ends[1] - 0.6
+    assert np.array(sorted(pieces)) / RATE == pytest.approx(
+        sorted([ends[0] - 0.3, ends[1] - ends[0] + 0.6, between, ends[6] - ends[2] + 0.3]),
+        abs=0.1)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_word_is_lost_or_doubled_beside_a_cat(bundle, seed):
+    """Minutes without a pause, so that stretches overlap where the cat may have parted them."""
+    random = np.random.default_rng(seed)
+    parts, said, starts = [], [], []
+    for _ in range(150):
+        parts += [cat(random.choice([0, 0, 0, 0.5, 1.7, 3, 6])), bundle.speak(" ")]
+        starts.append(sum(map(len, parts)) / RATE)
+        said.append(WORDS[random.integers(len(WORDS))])
+        parts.append(bundle.speak(said[-1]))
+    ((segments,), _) = recordings(bundle, np.concatenate(parts))
+    assert [word.text for word in words_of(segments)] == said
+    assert [word.start for word in words_of(segments)] == pytest.approx(
+        starts, abs=2 * SHIFT + PAUSE / 2)
+    assert all(a.end <= b.start for a, b in itertools.pairwise(segments))
+    assert all(s.start <= w.start < w.end <= s.end for s in segments for w in s.words)
 
 
 def test_the_bundle_sees_a_few_minutes_at_once(bundle):

@@ -1,0 +1,117 @@
+#!/usr/bin/env python
+"""Measure what noise becomes where nothing is said, and what it does to speech beside it.
+
+    python tools/bench_noise.py MANIFEST NOISE_DIR [--model BUNDLE] [--utterances 120]
+                                [--seconds 3 6] [--alone 3 600] [--level -34]
+
+Sounds: digital silence, white and pink noise, a tone of 440 Hz, and each recording in NOISE_DIR
+over and over, all but silence at --level dB of full scale. For each sound the words that are found
+in --alone seconds of it, and the word error rate of utterances, evenly spread over MANIFEST, ten in
+a recording with --seconds of the sound before, between and behind them; first of each utterance
+alone. By the bundle's own search; points without intervals.
+"""
+
+import argparse
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+import asr
+from asr.audio import SUFFIXES, read_audio
+from asr.augment.noise import coloured_noise
+from asr.features.batch import evenly
+from asr.manifest import read_manifest
+from asr.randomness import generator
+from asr.score.align import score_utterances
+from asr.text.normalise import normaliser
+from asr.transcribe.recognise import End
+from asr.transcribe.recogniser import Recogniser
+from asr.transcribe.transcribe import transcribe_recordings
+
+Sound = Callable[[int], np.ndarray]  # the next samples of it
+
+
+def sounds(noise: Path, rate: int, level: float) -> dict[str, Sound]:
+    random = generator("noise", "sounds")
+
+    def recorded(path: Path) -> Sound:
+        samples, place = read_audio(path, rate), 0
+
+        def following(count: int) -> np.ndarray:
+            nonlocal place
+            place += count
+            return samples[np.arange(place - count, place) % len(samples)]
+        return following
+
+    def levelled(sound: Sound) -> Sound:
+        def following(count: int) -> np.ndarray:
+            samples = sound(count)
+            return samples * 10 ** (level / 20) / np.sqrt(np.mean(np.square(samples)))
+        return following
+
+    return {"digital silence": np.zeros} | {name: levelled(sound) for name, sound in {
+        "white noise": lambda count: coloured_noise("white", count, rate, random),
+        "pink noise": lambda count: coloured_noise("pink", count, rate, random),
+        "tone": lambda count: np.sin(2 * np.pi * 440 / rate * np.arange(count)),
+        **{path.stem: recorded(path) for path in sorted(noise.iterdir())
+           if path.suffix in SUFFIXES}}.items()}
+
+
+def transcribe(model: Recogniser, recordings: Iterable[Iterable[np.ndarray]]) -> Iterator[str]:
+    words: list[str] = []
+    for event in transcribe_recordings(model.bundle, recordings, model.search):
+        if isinstance(event, End):
+            yield " ".join(words)
+            words = []
+        else:
+            words += event.text.split()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("manifest", type=Path)
+    parser.add_argument("noise", type=Path)
+    parser.add_argument("--model", help="a bundle; the package's own by default")
+    parser.add_argument("--utterances", type=int, default=120)
+    parser.add_argument("--seconds", type=float, nargs="+", default=[3, 6])
+    parser.add_argument("--alone", type=float, nargs="+", default=[3, 600])
+    parser.add_argument("--level", type=float, default=-34)
+    options = parser.parse_args()
+    model = asr.load_model(options.model)
+    rate = model.bundle.sample_rate
+    normalise = normaliser(model.bundle.config.normaliser)
+    everything = read_manifest(options.manifest)
+    utterances = [everything[i] for i in evenly(len(everything), options.utterances)]
+    voices = [read_audio(Path(u.audio), rate, u.start, u.duration) for u in utterances]
+    texts = [normalise(u.text) for u in utterances]
+
+    def error_rate(references: list[str], recordings: list[list[np.ndarray]]) -> str:
+        found = transcribe(model, recordings)
+        words = score_utterances((str(i), reference, text) for i, (reference, text)
+                                 in enumerate(zip(references, found, strict=True))).words
+        return f"{100 * words.errors.sum() / words.length.sum():5.2f} % of {words.length.sum()}"
+
+    print(f"{'utterances alone':20} {error_rate(texts, [[voice] for voice in voices])}", flush=True)
+    for name, sound in sounds(options.noise, rate, options.level).items():
+        def piece(seconds: float, sound: Sound = sound) -> np.ndarray:
+            return sound(round(seconds * rate)).astype(np.float32)
+
+        for seconds in options.alone:
+            said = list(transcribe(model, [[piece(seconds)]]))
+            print(f"{name:20} {seconds:g} s alone: {said[0] or '-'}", flush=True)
+        for seconds in options.seconds:
+            waiting = iter(zip(texts, voices, strict=True))
+            references, recordings = [], []
+            while ten := list(islice(waiting, 10)):
+                references.append(" ".join(text for text, _ in ten))
+                recordings.append([part for _, voice in ten for part in (piece(seconds), voice)]
+                                  + [piece(seconds)])
+            print(f"{name:20} {seconds:g} s around speech: {error_rate(references, recordings)}",
+                  flush=True)
+
+
+if __name__ == "__main__":
+    main()
