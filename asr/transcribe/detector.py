@@ -16,10 +16,9 @@ class SpeechDetector:
 
     Speech swells and fades several times a second; noise, hum and tones do not. So a frame is
     speech if its energy (of pre-emphasised samples, their mean over 10 ms left out) is 5 dB above
-    that of the quietest frame in the 2 s before it and also above that of the quietest in the 2 s
-    behind it. What is steady for longer is no speech, however loud, and where noise sets in or
-    ends the other side tells.
-    Clicks, music and other voices are speech to it.
+    that of the quietest frame in the second before it and also above that of the quietest in the
+    second behind it. What is steady for longer is no speech, however loud, and where noise sets in
+    or ends the other side tells. Clicks, music and other voices are speech to it.
 
     Frame t lasts from `FRAME` · t to `FRAME` · (t + `WINDOW`) seconds.
     """
@@ -36,7 +35,7 @@ class SpeechDetector:
         Returns
         -------
         np.ndarray, shape = (frames,), bool
-            Of the frames after those that were decided on before: all but the last 2 s.
+            Of the frames after those that were decided on before: all but the last second.
         """
         if not len(self._rest):
             self._rest = samples[:1]  # or the start would be a click

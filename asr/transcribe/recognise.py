@@ -22,7 +22,7 @@ _WINDOW = 4 * BATCH  # seconds of speech that are sorted by length
 _ITEMS = 1_000
 _AUDIO = 3600.0  # seconds of whole recordings
 _PAUSE = 1.5  # seconds of blanks in which a recording is cut once it has been heard
-_EDGE = 0.7  # at its ends
+_EDGE = 0.5  # at its ends
 _MARGIN = 0.3  # that stay beside what is spoken
 
 

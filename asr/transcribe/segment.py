@@ -10,7 +10,7 @@ from asr.transcribe.detector import FRAME, WINDOW, SpeechDetector
 
 LONGEST = 30.0  # seconds of a stretch: memory and what the recurrent network has to hear at once
 OVERLAP = 4.0  # seconds that stretches share where speech leaves no pause to cut in
-_MARGIN = 30  # frames before and behind what is speech: consonants are quiet
+_MARGIN = 15  # frames before and behind what is speech: consonants are quiet
 _PAUSE = 100  # frames without speech that end a stretch
 _GAP = 20  # frames without speech in which a long stretch may be cut: a stop consonant is shorter
 _SILENCE = 2.0 ** -13  # four steps of 16 bits: silence made by machines, which no room has
@@ -30,12 +30,12 @@ class Stretch(NamedTuple):
 
 def stretches(blocks: Iterable[np.ndarray], sample_rate: int, longest: float = LONGEST
               ) -> Iterator[Stretch]:
-    """Cut out what is speech (see `SpeechDetector`) with 0.3 s before and behind it, but no digital
+    """Cut out what is speech (see `SpeechDetector`) with 0.15 s before and behind it, but no digital
     silence, whose features would be far from all that the network knows.
 
     A second without speech ends a stretch. One that would last longer than `longest` is cut at the
     longest gap in its second half, or, where there is none of 0.2 s, so that it shares 4 s with
-    the next. How the audio is cut into blocks makes no difference; a stretch is yielded 2 s after
+    the next. How the audio is cut into blocks makes no difference; a stretch is yielded 1 s after
     the second that ends it, and no more is kept than one stretch and one block.
 
     Parameters

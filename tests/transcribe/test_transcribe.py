@@ -89,7 +89,7 @@ def test_long_audio_is_its_parts(bundle, pause):
 def test_what_the_network_takes_for_no_speech_is_heard_apart(bundle):
     """So that it doesn't count in the normalisation of what is said beside it."""
     parts = [cat(2), bundle.speak("one two"), cat(4), bundle.speak(" three"), cat(0.9),
-             bundle.speak(" four"), cat(0.5)]
+             bundle.speak(" four"), cat(0.3)]
     ends = np.cumsum([len(part) for part in parts]) / RATE
     ((segments,), _) = recordings(bundle, np.concatenate(parts))
     assert [(segment.start, segment.text) for segment in segments] == [(0, "one two three four")]
