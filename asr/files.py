@@ -228,8 +228,7 @@ def open_packed(path: Path) -> Iterator[IO[bytes]]:
     """
     try:
         with path.open("rb") as file:
-            beginning = file.read(6)
-            file.seek(0)
+            beginning = file.peek(6)  # does not move on, which in a pipe could not be undone
             for magic, unpack in _MAGIC.items():
                 if beginning.startswith(magic):
                     with unpack(file) as unpacked:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tarfile
 import textwrap
+import threading
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from asr.files import (
     atomic_write,
     atomic_write_packed,
     extract_tar,
+    open_packed,
     read_lines,
     read_text,
     sha256,
@@ -29,6 +31,17 @@ from asr.files import (
 
 def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
+
+
+def test_what_comes_through_a_pipe_is_read(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for content in (b"words\n", gzip.compress(b"words\n")):
+        writer = threading.Thread(target=pipe.write_bytes, args=(content,))
+        writer.start()
+        with open_packed(pipe) as file:
+            assert file.read() == b"words\n"
+        writer.join()
 
 
 def test_write_creates_parents_and_replaces(tmp_path):

@@ -17,6 +17,7 @@ from asr.lm.binary import load_lm
 from asr.lm.ngram import SPECIAL, UNKNOWN, Level, NgramModel
 from asr.progress import log
 from asr.text.normalise import normaliser
+from asr.text.phones import PhoneUnits
 from asr.text.units import WORD_BOUNDARY, as_characters
 
 if TYPE_CHECKING:
@@ -90,6 +91,11 @@ def prepare_search(bundle: "Bundle", request: SearchRequest | None = None) -> Se
                                            "unknown_score": 0.0, "open_vocabulary": True})
     else:
         return Search(config.model_copy(update={"prior_weight": 0.0}))
+    _refuse(given & {"unknown_score"} - {*words.weights},
+            "a search for the words of a lexicon, or with a model of characters,",
+            "it finds no unknown words")
+    if lstm is None:
+        _refuse(given & {"rescore_weight"}, "a search without LSTM model", "name one with --lstm")
     found = words.search(config)
     if request.lstm is None and config.rescore_weight == 0:
         lstm = None  # one that is named is read whatever its weight, or a wrong name went unsaid
@@ -184,8 +190,10 @@ class WordSearch:
                         *(["unknown_score"] if units.vocabulary is None else []))
         for word in hotwords:
             if not word or " " in word or not units.spellings(word):
-                raise AsrError(f"hotword `{word}`: not one word of the model's units "
-                               f"({_some(units)})")
+                raise AsrError(f"hotword `{word}`: " + (
+                    "the model's lexicon has no such word; add a line with it and its phones to "
+                    "lexicon.txt in a copy of the bundle" if isinstance(units, PhoneUnits)
+                    else f"not one word of the model's units ({_some(units)})"))
         self.words = [*model.words, *(word for word in hotwords if word not in model.index)]
         self.boosts = [hotwords.get(word, 0.0) for word in self.words] if hotwords else []
         self.lexicon = spell(self.words, units)

@@ -307,6 +307,9 @@ class _Reader:
         if listed.count(SPECIAL[UNKNOWN]) > 1:
             raise AsrError(f"{self.path}: the unigrams {SPECIAL[UNKNOWN]} and {CAPITAL_UNKNOWN} "
                            "are the same word; leave one")
+        for word, does in (("<s>", "begin"), ("</s>", "end")):
+            if word not in listed:
+                raise AsrError(f"{self.path}: no unigram {word}, with which sentences {does}")
         section = self._read(1, size, known)
         log_prob, back_off = np.full(len(words), _NO_UNKNOWN), np.zeros(len(words))
         log_prob[section.words[:, 0]] = section.log_prob

@@ -60,6 +60,9 @@ class BundleConfig(Config):
     """How the file of weights holds them; the network computes in float32."""
     units: Kind = "characters"
     """What its outputs stand for."""
+    phones: list[str] = Field(default_factory=list)
+    """Where they are phones, all of them in order, the blank first: the lexicon beside them may be
+    given other words, but not other phones."""
     normaliser: str
     """What was done to the training transcripts, see `asr.text.normalise`."""
     decoding: DecodeConfig = DecodeConfig()
@@ -181,6 +184,8 @@ def save_bundle(path: Path, config: BundleConfig, units: Units,
     lm, lstm : bytes, optional
         Content of `lm.lm` and `lstm.safetensors`.
     """
+    if config.units == "phones":
+        config = config.model_copy(update={"phones": list(units.symbols)})
     tensors = pack(weights, config.weights)
     if training_statistics is not None:
         tensors[_STATISTICS] = training_statistics
@@ -225,7 +230,7 @@ def load_bundle(path: Path, device: str = "cpu") -> Bundle:
                        f"{values.get('asr_version', '?')}; this is asr {__version__}, which reads "
                        f"format {FORMAT}")
     config = parse_config(BundleConfig, values, f"{path}/bundle.json")
-    units = load_units(config.units, path)
+    units = _load_units(path, config)
     shapes = parameter_shapes(config.model, config.features.dimension, len(units))
     expected = contents(shapes, config.weights)
     if config.features.cmvn == "global":
@@ -270,7 +275,13 @@ def set_decoding(path: Path, decoding: DecodeConfig, lm: bytes | None, lstm: byt
         for name in ("model.safetensors", UNITS_FILES[config.units]):
             shutil.copyfile(path / name, folder / name)
         _add_models(folder, lm, lstm)
-        _describe(folder, config, load_units(config.units, path))
+        _describe(folder, config, _load_units(path, config))
+
+
+def _load_units(path: Path, config: BundleConfig) -> Units:
+    if config.units == "phones" and not config.phones:
+        raise AsrError(f"{path}/bundle.json: `phones` is missing; take another copy of the bundle")
+    return load_units(config.units, path, config.phones)
 
 
 def _add_models(folder: Path, lm: bytes | None, lstm: bytes | None) -> None:

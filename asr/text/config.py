@@ -1,6 +1,7 @@
 """Which units a network learns."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -53,8 +54,9 @@ def make_units(config: UnitsConfig, texts: Sequence[str], normalise: Callable[[s
     return CharacterUnits.from_texts(texts)
 
 
-def load_units(kind: Kind, folder: Path) -> Units:
-    """Read the units that a bundle's folder holds."""
+def load_units(kind: Kind, folder: Path, phones: Sequence[str]) -> Units:
+    """Read the units that a bundle's folder holds; `phones` are those that a lexicon may use."""
     loaders: dict[Kind, Callable[[Path], Units]] = {
-        "characters": CharacterUnits.load, "bpe": BpeUnits.load, "phones": PhoneUnits.load}
+        "characters": CharacterUnits.load, "bpe": BpeUnits.load,
+        "phones": partial(PhoneUnits.load, symbols=phones)}
     return loaders[kind](folder / FILES[kind])

@@ -30,9 +30,18 @@ class PhoneUnits:
         Words with their phones, which are parted by single spaces. Of a word's pronunciations the
         first is what `encode` takes; of the words with one pronunciation the first is what
         `decode` reads.
+    symbols : sequence of str, optional
+        The units of a network that is there already, in their order; by default those that the
+        lexicon has.
+
+    Raises
+    ------
+    AsrError
+        A word has a phone that is not among `symbols`.
     """
 
-    def __init__(self, lexicon: Iterable[tuple[str, str]]) -> None:
+    def __init__(self, lexicon: Iterable[tuple[str, str]], symbols: Sequence[str] | None = None
+                 ) -> None:
         self.lexicon = list(dict.fromkeys(lexicon))
         self.vocabulary: Sequence[str] | None = list(dict.fromkeys(w for w, _ in self.lexicon))
         # In arrays, since every start of a recogniser waits for this.
@@ -46,11 +55,18 @@ class PhoneUnits:
         kind = np.fromiter(map(number.__getitem__, phones), np.int32, len(phones))
         kind[begins] += len(number)
         heard = np.flatnonzero(np.bincount(kind))
-        self.symbols = ["<blank>", *sorted(kinds[i] for i in heard)]
+        self.symbols = list(symbols or ["<blank>", *sorted(kinds[i] for i in heard)])
         self.parts = np.array([BEGINNING if symbol.startswith(_BEGINNING) else INSIDE
                                for symbol in self.symbols], np.int8)
         index = {symbol: i for i, symbol in enumerate(self.symbols)}
         self._units = np.array([index.get(each, BLANK) for each in kinds], np.int32)[kind]
+        strange = np.flatnonzero(self._units == BLANK)
+        if len(strange):
+            entry = int(np.searchsorted(np.cumsum(self._lengths), strange[0], "right"))
+            place = "begins a word" if begins[strange[0]] else "is within a word"
+            raise AsrError(f"`{' '.join(self.lexicon[entry])}`: the model knows no phone "
+                           f"{phones[strange[0]]} that {place}; it was trained with "
+                           f"{' '.join(self.symbols[1:])}")
 
     @cached_property
     def _ids(self) -> list[tuple[int, ...]]:
@@ -73,18 +89,21 @@ class PhoneUnits:
         return dict(zip(reversed(self._ids), words, strict=True))
 
     @classmethod
-    def load(cls, path: Path, normalise: Callable[[str], str] = str) -> "PhoneUnits":
+    def load(cls, path: Path, normalise: Callable[[str], str] = str,
+             symbols: Sequence[str] | None = None) -> "PhoneUnits":
         """Read a lexicon, see `read_pronunciations`.
 
         Parameters
         ----------
         normalise : callable
             Of `asr.text.normalise`: what is done to words; those that become several are left out.
+        symbols : sequence of str, optional
+            See `PhoneUnits`.
 
         Raises
         ------
         AsrError
-            See `read_pronunciations`; or there is nothing in it.
+            See `read_pronunciations` and `PhoneUnits`; or there is nothing in it.
         """
         lexicon = []
         for spelling, phones in read_pronunciations(path):
@@ -93,7 +112,10 @@ class PhoneUnits:
                 lexicon.append((word, phones))
         if not lexicon:
             raise AsrError(f"{path}: no pronunciations in it (a word and its phones a line)")
-        return cls(lexicon)
+        try:
+            return cls(lexicon, symbols)
+        except AsrError as error:
+            raise AsrError(f"{path}: {error}") from None
 
     def learnt_from(self, texts: Iterable[str]) -> "PhoneUnits":
         """The same for a network that is trained on these texts: more frequent words come first.

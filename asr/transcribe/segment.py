@@ -30,8 +30,8 @@ class Stretch(NamedTuple):
 
 def stretches(blocks: Iterable[np.ndarray], sample_rate: int, longest: float = LONGEST
               ) -> Iterator[Stretch]:
-    """Cut out what is speech (see `SpeechDetector`) with 0.15 s before and behind it, but no digital
-    silence, whose features would be far from all that the network knows.
+    """Cut out what is speech (see `SpeechDetector`) with 0.15 s before and behind it, but no
+    digital silence, whose features would be far from all that the network knows.
 
     A second without speech ends a stretch. One that would last longer than `longest` is cut at the
     longest gap in its second half, or, where there is none of 0.2 s, so that it shares 4 s with

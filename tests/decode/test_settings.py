@@ -182,6 +182,21 @@ def test_a_hotword_that_cannot_be_spelt(bundle, word):
         prepare_search(bundle, SearchRequest({"hotwords": {word: 1.0}}))
 
 
+def test_a_hotword_that_a_lexicon_lacks(bundle):
+    bundle.units = PhoneUnits([("AB", "a b")])
+    with pytest.raises(AsrError, match="lexicon has no such word; add a line"):
+        prepare_search(bundle, SearchRequest({"hotwords": {"CAB": 1.0}}))
+
+
+def test_settings_of_what_is_not_there_are_refused(bundle):
+    with pytest.raises(AsrError, match="without LSTM model has no use for rescore_weight"):
+        prepare_search(bundle, SearchRequest({"rescore_weight": 0.2}))
+    prepare_search(bundle, SearchRequest({"rescore_weight": 0}))
+    bundle.units = PhoneUnits([("AB", "a b")])
+    with pytest.raises(AsrError, match=r"words of a lexicon.* has no use for unknown_score"):
+        prepare_search(bundle, SearchRequest({"unknown_score": -20.0}))
+
+
 def test_a_model_of_characters_is_told_by_its_words(bundle, tmp_path):
     lm = write_lm(tmp_path / "characters.lm", "|", "A", "B")
     search = prepare_search(bundle, SearchRequest({"word_bonus": 0.75}, lm))

@@ -41,6 +41,32 @@ ngram 3=2
 """
 
 
+SPHINX = """\\data\\
+ngram 1=7
+ngram 2=7
+
+\\1-grams:
+-1.0000 <unk> -0.2553
+-98.9366 <s> -0.3064
+-1.0000 </s> 0.0000
+-0.6990 wood -0.2553
+-0.6990 cindy -0.2553
+-0.6990 pittsburgh -0.2553
+-0.6990 jean -0.1973
+
+\\2-grams:
+-0.2553 <unk> wood
+-0.2553 <s> <unk>
+-0.2553 wood pittsburgh
+-0.2553 cindy jean
+-0.2553 pittsburgh cindy
+-0.5563 jean </s>
+-0.5563 jean wood
+
+\\end\\
+"""
+
+
 def write(folder, text, name="small.arpa"):
     path = folder / name
     path.write_bytes(text.encode() if isinstance(text, str) else text)
@@ -62,6 +88,25 @@ def test_back_off_worked_by_hand(tmp_path):
         "": [-0.5 - 0.8],
     }.items():
         np.testing.assert_allclose(model.score(words.split()) / math.log(10), expected, atol=1e-6)
+
+
+def test_back_off_in_the_format_descriptions_example(tmp_path):
+    """The model of CMU Sphinx's description of the format, worked by hand."""
+    model = read_arpa(write(tmp_path, SPHINX))
+    for words, expected in {
+        "wood pittsburgh cindy jean": [-0.3064 - 0.6990, -0.2553, -0.2553, -0.2553, -0.5563],
+        "jean wood cindy": [-0.3064 - 0.6990, -0.5563, -0.2553 - 0.6990, -0.2553 - 1.0],
+        "oak wood": [-0.2553, -0.2553, -0.2553 - 1.0],
+        "jean cindy": [-0.3064 - 0.6990, -0.1973 - 0.6990, -0.2553 - 1.0],
+    }.items():
+        np.testing.assert_allclose(model.score(words.split()) / math.log(10), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(("word", "does"), [("<s>", "begin"), ("</s>", "end")])
+def test_a_model_of_no_sentences(tmp_path, word, does):
+    """kenlm refuses it, too."""
+    with pytest.raises(AsrError, match=f"no unigram {word}, with which sentences {does}"):
+        read_arpa(write(tmp_path, SMALL.replace(f"\t{word}", "\tdog").replace(word, "dog")))
 
 
 def test_a_model_without_unknown_word_gets_kenlms(tmp_path):

@@ -12,6 +12,7 @@ from asr.features.config import FeatureConfig
 from asr.model.bundle import BundleConfig, load_bundle, save_bundle, set_decoding
 from asr.model.config import ModelConfig
 from asr.model.network import Network, arrays
+from asr.text.phones import PhoneUnits
 from asr.text.units import CharacterUnits
 
 UNITS = CharacterUnits.from_texts(["abc d"])
@@ -50,6 +51,27 @@ def test_gives_back_the_same_model(path, speech, tmp_path):
     again, = load_bundle(tmp_path / "again").log_posteriors_of_audio([speech])
     np.testing.assert_array_equal(first, again)
     assert first.shape == (16, len(UNITS))
+
+
+def test_a_lexicon_may_get_words_but_no_phones(tmp_path):
+    units = PhoneUnits([("one", "W AH N"), ("two", "T UW"), ("new", "N UW")])
+    config = BundleConfig(features=FeatureConfig(mels=8), units="phones", normaliser="none",
+                          model=ModelConfig(layers=1, units=6, channels=2))
+    weights = arrays(Network(config.model, 8, len(units)).state_dict())
+    save_bundle(tmp_path, config, units, weights, None)
+    lexicon = tmp_path / "lexicon.txt"
+    lexicon.write_text("one W AH N\ntwo T UW\nnun N AH N\n")
+    assert load_bundle(tmp_path).units.symbols == units.symbols
+    assert load_bundle(tmp_path).units.vocabulary == ["one", "two", "nun"]
+    lexicon.write_text("one W AH N\ntoy T OY\n")
+    with pytest.raises(AsrError, match=r"lexicon.txt: `toy T OY`: the model knows no phone OY"):
+        load_bundle(tmp_path)
+    description = tmp_path / "bundle.json"
+    values = json.loads(description.read_text())
+    del values["phones"]
+    description.write_text(json.dumps(values))
+    with pytest.raises(AsrError, match="`phones` is missing"):
+        load_bundle(tmp_path)
 
 
 def test_recordings_do_not_touch_each_other(path, speech):

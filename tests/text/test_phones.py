@@ -46,6 +46,26 @@ def test_words_to_phones_and_back(path):
     assert units.spellings("dog") == []
 
 
+def test_a_network_keeps_its_phones_whatever_the_lexicon(path):
+    symbols = PhoneUnits.load(path).symbols
+    path.write_text("TWO T UW\nTACK T AE K\nACT(2) AH K T\n".replace(" K", " S"))
+    units = PhoneUnits.load(path, symbols=symbols)
+    assert units.symbols == symbols
+    assert [symbols[i] for i in units.encode("TACK TWO ACT")] == \
+        ["▁T", "AE", "S", "▁T", "UW", "▁AH", "S", "T"]
+
+
+@pytest.mark.parametrize(("line", "wrong"), [
+    ("TACK T AE K", r"`TACK T AE K`: the model knows no phone K that is within a word"),
+    ("AT AE T", r"`AT AE T`: the model knows no phone AE that begins a word"),
+    ("TOY T OY", r"`TOY T OY`: the model knows no phone OY that is within a word")])
+def test_other_phones_are_refused_by_name(path, line, wrong):
+    symbols = PhoneUnits.load(path).symbols
+    path.write_text(f"{LEXICON}{line}\nTOE T UW\n")
+    with pytest.raises(AsrError, match=rf"lexicon.txt: {wrong}; it was trained with AE S T UW"):
+        PhoneUnits.load(path, symbols=symbols)
+
+
 PHONE = st.sampled_from(["T", "UW", "K", "AE"])
 
 
