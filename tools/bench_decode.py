@@ -2,7 +2,7 @@
 """Time and measure searches on a trained network's posteriors, beside other decoders.
 
     python tools/bench_decode.py BUNDLE STORE ARPA [--utterances 200] [--beams 10 100 500]
-                                 [--pyctcdecode PYTHON]
+                                 [--others PYTHON ...]
 
 All searches get the same posteriors, those with a language model divided by the bundle's label
 priors, the same word n-grams and the weights of the bundle's own decoding; natural and common
@@ -11,14 +11,16 @@ logarithms are accounted for. Where flashlight-text and kenlm are installed, tor
 paths like ours, and with a lexicon the 10 tokens a frame that its users choose. Its lexicon's words
 end with a boundary, so it gets one more frame that is surely that. Units without a boundary, as
 byte pairs and phones, are not for the other decoders, which are left out then. PYTHON is the
-interpreter of another environment that has pyctcdecode (which needs numpy below 2). Error rates are
-on the bundle's development set, on which its weights were tuned: for comparison alone.
+interpreter of another environment that has pyctcdecode (which needs numpy below 2) with kenlm, or
+ctc-beam-decoder, which has its interface. Error rates are on the bundle's development set, on which
+its weights were tuned: for comparison alone.
 """
 
 import argparse
 import json
-import resource
+import os
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
@@ -43,10 +45,13 @@ from asr.text.units import BLANK, WORD_BOUNDARY, Units
 Decoder = Callable[[np.ndarray], str]
 
 PYCTCDECODE = """
-import json, sys, time
+import json, resource, sys, time
 import numpy as np
 from multiprocessing import get_context
-from pyctcdecode import build_ctcdecoder
+try:
+    from pyctcdecode import build_ctcdecoder
+except ImportError:
+    from ctc_beam_decoder import build_ctcdecoder
 settings = json.load(open(sys.argv[1]))
 rows = np.load(sys.argv[2])
 posteriors = [rows[a:b] for a, b in zip(settings["offsets"], settings["offsets"][1:])]
@@ -54,7 +59,8 @@ start = time.perf_counter()
 decoder = build_ctcdecoder(settings["labels"], settings["arpa"], settings["words"],
                            alpha=settings["alpha"], beta=settings["beta"],
                            unk_score_offset=settings["unknown"])
-print(json.dumps(["load", time.perf_counter() - start]), flush=True)
+print(json.dumps([build_ctcdecoder.__module__.split(".")[0], time.perf_counter() - start]),
+      flush=True)
 for beam in settings["beams"]:
     start = time.perf_counter()
     texts = [decoder.decode(each, beam_width=beam) for each in posteriors]
@@ -64,6 +70,27 @@ for beam in settings["beams"]:
         decoder.decode_batch(pool, posteriors, beam_width=beam)
         all_ = time.perf_counter() - start
     print(json.dumps([beam, texts, one, all_]), flush=True)
+print(json.dumps(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss), flush=True)
+"""
+
+START = """
+import json, resource, sys, time
+from pathlib import Path
+import numpy as np
+from asr.decode.beam import beam_search
+from asr.decode.settings import WordSearch
+from asr.lm.binary import load_lm
+from asr.model.bundle import load_bundle
+bundle = load_bundle(Path(sys.argv[1]))
+config = bundle.config.decoding
+start = time.perf_counter()
+words = WordSearch(load_lm(Path(sys.argv[2])), bundle.units, None)
+loading = time.perf_counter() - start
+start = time.perf_counter()
+next(beam_search(np.load(sys.argv[3]), config.beam, config.threshold, config.min_posterior,
+                 config.sure_blank, words.search(config).scorer))
+print(json.dumps([loading, time.perf_counter() - start,
+                  resource.getrusage(resource.RUSAGE_SELF).ru_maxrss]))
 """
 
 
@@ -130,9 +157,9 @@ class Bench:
               + f"{times[0] / self.audio:12.5f}", flush=True)
 
 
-def run_pyctcdecode(bench: Bench, python: Path, arpa: Path, beams: Sequence[int],
+def run_other(bench: Bench, python: Path, arpa: Path, beams: Sequence[int],
                     config: DecodeConfig, words: Sequence[str], folder: Path) -> None:
-    """In its own environment, a process that reports each beam's texts and seconds."""
+    """In its own environment, a process that reports each beam's texts and seconds, and memory."""
     posteriors = bench.without_priors
     labels = ["" if i == BLANK else " " if s == WORD_BOUNDARY else s
               for i, s in enumerate(bench.material.bundle.units.symbols)]
@@ -145,10 +172,23 @@ def run_pyctcdecode(bench: Bench, python: Path, arpa: Path, beams: Sequence[int]
     process = subprocess.run(
         [python, "-c", PYCTCDECODE, folder / "settings.json", folder / "posteriors.npy"],
         stdout=subprocess.PIPE, text=True, check=True)
-    (_, loading), *results = map(json.loads, process.stdout.splitlines())
+    (name, loading), *results, memory = map(json.loads, process.stdout.splitlines())
     for beam, texts, one, all_cores in results:
-        bench.show(f"pyctcdecode, beam {beam}", texts, [one, all_cores])
-    print(f"    (loaded in {loading:.1f} s)")
+        bench.show(f"{name}, beam {beam}", texts, [one, all_cores])
+    print(f"    (loaded in {loading:.1f} s; {memory / 1024:.0f} MiB at most)")
+
+
+def show_starts(bundle: Path, lm: Path, log_posteriors: np.ndarray, folder: Path) -> None:
+    """Of a process that searches one utterance, compiling and then from numba's cache."""
+    np.save(folder / "first.npy", log_posteriors)
+    for kind in ("compiled", "from the cache"):
+        process = subprocess.run(
+            [sys.executable, "-c", START, bundle, lm, folder / "first.npy"], text=True,
+            stdout=subprocess.PIPE, check=True,
+            env=os.environ | {"NUMBA_CACHE_DIR": str(folder / "numba")})
+        loading, first, memory = json.loads(process.stdout)
+        print(f"    (model and lexicon in {loading:.2f} s, the first search, {kind}, in "
+              f"{first:.2f} s; {memory / 1024:.0f} MiB at most, bundle included)")
 
 
 def main() -> None:
@@ -157,7 +197,7 @@ def main() -> None:
         parser.add_argument(name, type=Path)
     parser.add_argument("--utterances", type=int, default=200)
     parser.add_argument("--beams", type=int, nargs="+", default=[10, 100, 500])
-    parser.add_argument("--pyctcdecode", type=Path, metavar="PYTHON")
+    parser.add_argument("--others", type=Path, nargs="+", metavar="PYTHON", default=[])
     options = parser.parse_args()
     bundle = load_bundle(options.bundle)
     bench = Bench(gather(bundle, options.store, options.utterances, cores()))
@@ -170,17 +210,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         save_lm(folder / "words.lm", load_lm(options.arpa))
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        start = time.perf_counter()
         words = WordSearch(load_lm(folder / "words.lm"), units, options.arpa)
-        loading = time.perf_counter() - start
+        show_starts(options.bundle, folder / "words.lm", bench.material.log_posteriors[0], folder)
         bench.row("greedy", lambda each: units.decode(greedy_search(each)[0].tolist()))
         searches = {"open vocabulary": words.search(config), "closed vocabulary":
                     words.search(config.model_copy(update={"open_vocabulary": False}))}
-        start = time.perf_counter()
         ours(4, searches["open vocabulary"], 0.0, 1.0, bench.material.log_posteriors[0])
-        print(f"    (model and lexicon in {loading:.2f} s, the first search, compiled or from the "
-              f"cache, in {time.perf_counter() - start:.2f} s; {before / 1024:.0f} MiB at most)")
         others = WORD_BOUNDARY in units.symbols
         if not others:
             print("    (no other decoders: the units have no boundary between words)")
@@ -208,9 +243,9 @@ def main() -> None:
             for kind, decoder in peers.items():
                 bench.row(f"flashlight, beam {beam}, {kind}", decoder, kind == "lexicon")
             print(f"    (loaded in {loading:.1f} s)")
-        if options.pyctcdecode and others:
-            run_pyctcdecode(bench, options.pyctcdecode, options.arpa, options.beams, config,
-                            words.model.words[len(SPECIAL):], folder)
+        for python in options.others if others else []:
+            run_other(bench, python, options.arpa, options.beams, config,
+                      words.model.words[len(SPECIAL):], folder)
 
 
 if __name__ == "__main__":
