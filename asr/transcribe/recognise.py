@@ -24,6 +24,7 @@ _AUDIO = 3600.0  # seconds of whole recordings
 _PAUSE = 1.5  # seconds of blanks in which a recording is cut once it has been heard
 _EDGE = 0.5  # at its ends
 _MARGIN = 0.3  # that stay beside what is spoken
+_QUIET = 0.01  # of the power of what is spoken: 20 dB below it a pause does no harm
 
 
 @dataclass(frozen=True)
@@ -85,22 +86,35 @@ def _log_posteriors(bundle: "Bundle", recordings: Sequence[np.ndarray]
 
     What the detector takes for speech and the network for blanks (a cat, dishes, noise between two
     utterances) has counted in the normalisation of the speech beside it. So a recording with much
-    of that is cut into what is spoken and what is not, and each part is heard again on its own.
+    of that, unless it is quiet, is cut into what is spoken and what is not, and each part is heard
+    again on its own.
     """
     hop = bundle.frame_shift * bundle.sample_rate
-    again = []
+    again: list[tuple[int, np.ndarray]] = []
+    parts: list[tuple[np.ndarray, np.ndarray]] = []  # of those, log posteriors and samples
     for i, row in _by_length(bundle, recordings):
-        parts = _parts(row, bundle.frame_shift)
-        if len(parts) > 1:
-            again.append((i, row, parts))
+        pieces = [(row[part], recordings[i][round(part.start * hop):round(part.stop * hop)])
+                  for part in _parts(row, bundle.frame_shift)]
+        if _loud_beside(pieces):
+            again.append((i, row))
+            parts += pieces
         else:
             yield i, row
-    pieces = [(row[part], recordings[i][round(part.start * hop):round(part.stop * hop)])
-              for i, row, parts in again for part in parts]
-    for j, found in _by_length(bundle, [samples for _, samples in pieces]):
-        row, _ = pieces[j]
-        row[:len(found)] = found[:len(row)]
-    yield from ((i, row) for i, row, _ in again)
+    for j, found in _by_length(bundle, [samples for _, samples in parts]):
+        part, _ = parts[j]
+        part[:len(found)] = found[:len(part)]
+    yield from again
+
+
+def _loud_beside(parts: Iterable[tuple[np.ndarray, np.ndarray]]) -> bool:
+    """Whether what is not spoken is not much weaker than what is."""
+    samples: dict[bool, list[np.ndarray]] = {False: [], True: []}
+    for log_posteriors, piece in parts:
+        samples[bool(log_posteriors.argmax(axis=1).any())].append(piece)
+    if not samples[False] or not samples[True]:
+        return False
+    other, spoken = (np.mean(np.square(np.concatenate(each))) for each in samples.values())
+    return bool(other > _QUIET * spoken)
 
 
 def _by_length(bundle: "Bundle", recordings: Sequence[np.ndarray]
