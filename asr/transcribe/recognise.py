@@ -89,18 +89,20 @@ def _log_posteriors(bundle: "Bundle", recordings: Sequence[np.ndarray]
     of that, unless it is quiet, is cut into what is spoken and what is not, and each part is heard
     again on its own.
     """
-    hop = bundle.frame_shift * bundle.sample_rate
+    step = bundle.frame_step
     again: list[tuple[int, np.ndarray]] = []
     parts: list[tuple[np.ndarray, np.ndarray]] = []  # of those, log posteriors and samples
     for i, row in _by_length(bundle, recordings):
-        pieces = [(row[part], recordings[i][round(part.start * hop):round(part.stop * hop)])
+        samples = recordings[i]
+        pieces = [(row[part], samples[part.start * step:
+                                      part.stop * step if part.stop < len(row) else None])
                   for part in _parts(row, bundle.frame_shift)]
         if _loud_beside(pieces):
             again.append((i, row))
             parts += pieces
         else:
             yield i, row
-    for j, found in _by_length(bundle, [samples for _, samples in parts]):
+    for j, found in _by_length(bundle, [piece for _, piece in parts]):
         part, _ = parts[j]
         part[:len(found)] = found[:len(part)]
     yield from again

@@ -18,6 +18,7 @@ class LevelBundle:
 
     sample_rate = RATE
     frame_shift = SHIFT
+    frame_step = _FRAME
     config = SimpleNamespace(decoding=DecodeConfig(), normaliser="none")
     lm = None
     lstm = None
