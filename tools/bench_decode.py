@@ -44,7 +44,7 @@ from asr.text.units import BLANK, WORD_BOUNDARY, Units
 
 Decoder = Callable[[np.ndarray], str]
 
-PYCTCDECODE = """
+OTHER = """
 import json, sys, time
 import numpy as np
 from concurrent.futures import ThreadPoolExecutor
@@ -166,7 +166,7 @@ class Bench:
 
 
 def run_other(bench: Bench, python: Path, arpa: Path, beams: Sequence[int],
-                    config: DecodeConfig, words: Sequence[str], folder: Path) -> None:
+              config: DecodeConfig, words: Sequence[str], folder: Path) -> None:
     """In its own environment, a process that reports each beam's texts and seconds, and memory."""
     posteriors = bench.without_priors
     labels = ["" if i == BLANK else " " if s == WORD_BOUNDARY else s
@@ -178,7 +178,7 @@ def run_other(bench: Bench, python: Path, arpa: Path, beams: Sequence[int],
         "alpha": config.lm_weight, "beta": config.word_bonus, "unknown": config.unknown_score,
         "cores": cores()}))
     process = subprocess.run(
-        [python, "-c", PYCTCDECODE, folder / "settings.json", folder / "posteriors.npy"],
+        [python, "-c", OTHER, folder / "settings.json", folder / "posteriors.npy"],
         stdout=subprocess.PIPE, text=True, check=True)
     (name, loading), *results, memory = map(json.loads, process.stdout.splitlines())
     for beam, texts, one, all_cores in results:

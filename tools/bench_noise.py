@@ -11,20 +11,17 @@ a recording with --seconds of the sound before, between and behind them; first o
 alone. By the bundle's own search; points without intervals.
 """
 
-import argparse
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
+from spoken import error_rate, parser, spread
 
 import asr
-from asr.audio import SUFFIXES, read_audio
+from asr.audio import audio_below, read_audio
 from asr.augment.noise import coloured_noise
-from asr.features.batch import evenly
-from asr.manifest import read_manifest
 from asr.randomness import generator
-from asr.score.align import score_utterances
 from asr.text.normalise import normaliser
 from asr.transcribe.recognise import End
 from asr.transcribe.recogniser import Recogniser
@@ -55,8 +52,7 @@ def sounds(noise: Path, rate: int, level: float) -> dict[str, Sound]:
         "white noise": lambda count: coloured_noise("white", count, rate, random),
         "pink noise": lambda count: coloured_noise("pink", count, rate, random),
         "tone": lambda count: np.sin(2 * np.pi * 440 / rate * np.arange(count)),
-        **{path.stem: recorded(path) for path in sorted(noise.iterdir())
-           if path.suffix in SUFFIXES}}.items()}
+        **{path.stem: recorded(path) for path in audio_below(noise)}}.items()}
 
 
 def transcribe(model: Recogniser, recordings: Iterable[Iterable[np.ndarray]]) -> Iterator[str]:
@@ -70,31 +66,25 @@ def transcribe(model: Recogniser, recordings: Iterable[Iterable[np.ndarray]]) ->
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("manifest", type=Path)
-    parser.add_argument("noise", type=Path)
-    parser.add_argument("--model", help="a bundle; the package's own by default")
-    parser.add_argument("--utterances", type=int, default=120)
-    parser.add_argument("--seconds", type=float, nargs="+", default=[3, 6])
-    parser.add_argument("--alone", type=float, nargs="+", default=[3, 600])
-    parser.add_argument("--level", type=float, default=-34)
-    options = parser.parse_args()
+    arguments = parser(__doc__, 120)
+    arguments.add_argument("--seconds", type=float, nargs="+", default=[3, 6])
+    arguments.add_argument("--alone", type=float, nargs="+", default=[3, 600])
+    arguments.add_argument("--level", type=float, default=-34)
+    options = arguments.parse_args()
     model = asr.load_model(options.model)
     rate = model.bundle.sample_rate
     normalise = normaliser(model.bundle.config.normaliser)
-    everything = read_manifest(options.manifest)
-    utterances = [everything[i] for i in evenly(len(everything), options.utterances)]
-    voices = [read_audio(Path(u.audio), rate, u.start, u.duration) for u in utterances]
-    texts = [normalise(u.text) for u in utterances]
+    spoken = [(normalise(u.text), voice)
+              for u, voice in spread(options.manifest, options.utterances, rate)]
 
-    def error_rate(references: list[str], recordings: list[list[np.ndarray]]) -> str:
+    def measured(references: list[str], recordings: list[list[np.ndarray]]) -> str:
         found = transcribe(model, recordings)
-        words = score_utterances((str(i), reference, text) for i, (reference, text)
-                                 in enumerate(zip(references, found, strict=True))).words
-        return f"{100 * words.errors.sum() / words.length.sum():5.2f} % of {words.length.sum()}"
+        wrong, words = error_rate((str(i), *pair) for i, pair
+                                  in enumerate(zip(references, found, strict=True)))
+        return f"{wrong:5.2f} % of {words}"
 
-    print(f"{'utterances alone':20} {error_rate(texts, [[voice] for voice in voices])}", flush=True)
+    print(f"{'utterances alone':20} "
+          + measured([text for text, _ in spoken], [[voice] for _, voice in spoken]), flush=True)
     for name, sound in sounds(options.noise, rate, options.level).items():
         def piece(seconds: float, sound: Sound = sound) -> np.ndarray:
             return sound(round(seconds * rate)).astype(np.float32)
@@ -103,13 +93,13 @@ def main() -> None:
             said = list(transcribe(model, [[piece(seconds)]]))
             print(f"{name:20} {seconds:g} s alone: {said[0] or '-'}", flush=True)
         for seconds in options.seconds:
-            waiting = iter(zip(texts, voices, strict=True))
+            waiting = iter(spoken)
             references, recordings = [], []
             while ten := list(islice(waiting, 10)):
                 references.append(" ".join(text for text, _ in ten))
                 recordings.append([part for _, voice in ten for part in (piece(seconds), voice)]
                                   + [piece(seconds)])
-            print(f"{name:20} {seconds:g} s around speech: {error_rate(references, recordings)}",
+            print(f"{name:20} {seconds:g} s around speech: {measured(references, recordings)}",
                   flush=True)
 
 

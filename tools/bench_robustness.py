@@ -8,24 +8,21 @@ of asr/augment and seeded by name; recognised whole, by the bundle's own search,
 NOISE_DIR holds recordings of noise (SNRs are over the whole utterance). Points without intervals.
 """
 
-import argparse
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
+from spoken import error_rate, parser, spread
 
 import asr
-from asr.audio import SUFFIXES, read_audio
+from asr.audio import audio_below, read_audio
 from asr.augment.noise import add_noise, coloured_noise
 from asr.augment.part import Background, Scene
 from asr.augment.reverberation import ReverberationConfig
 from asr.augment.telephone import TelephoneConfig
 from asr.decode.hypotheses import decode_posteriors
-from asr.features.batch import evenly
-from asr.manifest import read_manifest
 from asr.randomness import generator
-from asr.score.align import score_utterances
 from asr.text.normalise import normaliser
 
 Alter = Callable[[np.ndarray, np.random.Generator], np.ndarray]
@@ -55,39 +52,29 @@ def alterations(voices: list[np.ndarray], noise: Path, rate: int) -> dict[str, A
         "as they are": lambda x, random: x,
         "white noise, 20 dB": coloured("white", 20), "white noise, 10 dB": coloured("white", 10),
         "pink noise, 10 dB": coloured("pink", 10),
-        **{f"{path.stem}, 10 dB": recorded(path) for path in sorted(noise.iterdir())
-           if path.suffix in SUFFIXES},
+        **{f"{path.stem}, 10 dB": recorded(path) for path in audio_below(noise)},
         "five other voices, 10 dB": babble,
         "reverberation, 0.3 s": room(0.3), "reverberation, 0.6 s": room(0.6),
         "telephone": lambda x, random: line.apply(x, scene, random)}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("manifest", type=Path)
-    parser.add_argument("noise", type=Path)
-    parser.add_argument("--model", help="a bundle; the package's own by default")
-    parser.add_argument("--utterances", type=int, default=100)
-    options = parser.parse_args()
+    options = parser(__doc__, 100).parse_args()
     torch.set_num_threads(1)
     model = asr.load_model(options.model)
     bundle = model.bundle
     normalise = normaliser(bundle.config.normaliser)
-    everything = read_manifest(options.manifest)
-    utterances = [everything[i] for i in evenly(len(everything), options.utterances)]
-    voices = [read_audio(Path(u.audio), bundle.sample_rate, u.start, u.duration)
-              for u in utterances]
+    spoken = spread(options.manifest, options.utterances, bundle.sample_rate)
+    voices = [voice for _, voice in spoken]
     for name, alter in alterations(voices, options.noise, bundle.sample_rate).items():
         posteriors = (bundle.log_posteriors_of_audio(
             [alter(x, generator("robustness", name, u.id)).astype(np.float32)])[0]
-            for u, x in zip(utterances, voices, strict=True))
-        found = decode_posteriors([u.id for u in utterances], posteriors, bundle.units,
+            for u, x in spoken)
+        found = decode_posteriors([u.id for u, _ in spoken], posteriors, bundle.units,
                                   bundle.frame_shift, model.search, 1)
-        words = score_utterances((u.id, normalise(u.text), h.text)
-                                 for u, h in zip(utterances, found, strict=True)).words
-        print(f"{name:28} {100 * words.errors.sum() / words.length.sum():5.1f} % of "
-              f"{words.length.sum()} words", flush=True)
+        wrong, words = error_rate((u.id, normalise(u.text), h.text)
+                                  for (u, _), h in zip(spoken, found, strict=True))
+        print(f"{name:28} {wrong:5.1f} % of {words} words", flush=True)
 
 
 if __name__ == "__main__":

@@ -93,7 +93,7 @@ def prepare_search(bundle: "Bundle", request: SearchRequest | None = None) -> Se
         return Search(config.model_copy(update={"prior_weight": 0.0}))
     _refuse(given & {"unknown_score"} - {*words.weights},
             "a search for the words of a lexicon, or with a model of characters,",
-            "it finds no unknown words")
+            "take a model of words for characters or byte pairs")
     if lstm is None:
         _refuse(given & {"rescore_weight"}, "a search without LSTM model", "name one with --lstm")
     found = words.search(config)

@@ -1,6 +1,6 @@
 """A model as a folder that says everything about itself. No code, no pickle.
 
-    bundle.json          format, features, network, normaliser, provenance
+    bundle.json          format, features, network, phones, normaliser, provenance
     model.safetensors    weights, and the training set's statistics for global normalisation
     units.txt            what the outputs stand for, one a line (or units.model for byte pairs,
                          lexicon.txt for phones)

@@ -93,13 +93,13 @@ def _log_posteriors(bundle: "Bundle", recordings: Sequence[np.ndarray]
     again: list[tuple[int, np.ndarray]] = []
     parts: list[tuple[np.ndarray, np.ndarray]] = []  # of those, log posteriors and samples
     for i, row in _by_length(bundle, recordings):
-        samples = recordings[i]
-        pieces = [(row[part], samples[part.start * step:
-                                      part.stop * step if part.stop < len(row) else None])
-                  for part in _parts(row, bundle.frame_shift)]
-        if _loud_beside(pieces):
+        samples, spoken = recordings[i], row.argmax(axis=1) > 0
+        cut = _parts(spoken, bundle.frame_shift)
+        pieces = [samples[part.start * step:part.stop * step if part.stop < len(row) else None]
+                  for part in cut]
+        if _loud_beside(pieces, [bool(spoken[part].any()) for part in cut]):
             again.append((i, row))
-            parts += pieces
+            parts += zip((row[part] for part in cut), pieces, strict=True)
         else:
             yield i, row
     for j, found in _by_length(bundle, [piece for _, piece in parts]):
@@ -108,15 +108,14 @@ def _log_posteriors(bundle: "Bundle", recordings: Sequence[np.ndarray]
     yield from again
 
 
-def _loud_beside(parts: Iterable[tuple[np.ndarray, np.ndarray]]) -> bool:
-    """Whether what is not spoken is not much weaker than what is."""
-    samples: dict[bool, list[np.ndarray]] = {False: [], True: []}
-    for log_posteriors, piece in parts:
-        samples[bool(log_posteriors.argmax(axis=1).any())].append(piece)
-    if not samples[False] or not samples[True]:
+def _loud_beside(pieces: Sequence[np.ndarray], spoken: Sequence[bool]) -> bool:
+    """Whether the pieces that are not spoken are not much weaker than those that are."""
+    if all(spoken) or not any(spoken):
         return False
-    other, spoken = (np.mean(np.square(np.concatenate(each))) for each in samples.values())
-    return bool(other > _QUIET * spoken)
+    other, speech = (np.mean(np.square(np.concatenate(
+        [piece for piece, said in zip(pieces, spoken, strict=True) if said == kind])))
+        for kind in (False, True))
+    return bool(other > _QUIET * speech)
 
 
 def _by_length(bundle: "Bundle", recordings: Sequence[np.ndarray]
@@ -128,19 +127,19 @@ def _by_length(bundle: "Bundle", recordings: Sequence[np.ndarray]
         yield from zip(batch, rows, strict=True)
 
 
-def _parts(log_posteriors: np.ndarray, frame_shift: float) -> list[slice]:
+def _parts(spoken: np.ndarray, frame_shift: float) -> list[slice]:
     """What is spoken, with a margin, and what is before, between and behind it, in frames.
 
     Parameters
     ----------
-    log_posteriors : np.ndarray, shape = (T', V)
+    spoken : np.ndarray, shape = (T',), bool
+        Where a unit is more probable than the blank.
     """
     pause, edge, margin = (round(length / frame_shift) for length in (_PAUSE, _EDGE, _MARGIN))
-    frames = len(log_posteriors)
-    spoken = np.flatnonzero(log_posteriors.argmax(axis=1))
-    if not len(spoken):
+    frames = len(spoken)
+    if not spoken.any():
         return [slice(0, frames)]
-    bounds = np.concatenate([[-1], spoken, [frames]])
+    bounds = np.concatenate([[-1], np.flatnonzero(spoken), [frames]])
     least = np.full(len(bounds) - 1, pause)
     least[[0, -1]] = edge
     cuts = [0, frames]

@@ -36,8 +36,8 @@ def test_nothing_said_nothing_found(kind, duration):
 
 def test_margins_around_speech():
     _, found = cut(quiet(5), syllables(2), quiet(5), syllables(3), quiet(5))
-    assert seconds(found) == [pytest.approx((4.7, 7.3), abs=0.15),
-                              pytest.approx((11.7, 15.3), abs=0.15)]
+    assert seconds(found) == [pytest.approx((4.85, 7.15), abs=0.15),
+                              pytest.approx((11.85, 15.15), abs=0.15)]
 
 
 def test_short_pauses_stay_long_ones_do_not():
