@@ -75,8 +75,8 @@ class LstmModel:
         except FileNotFoundError:
             raise AsrError(f"{path}: no such file") from None
         except (SafetensorError, OSError, ValueError, RuntimeError) as error:
-            raise AsrError(f"{path}: damaged ({one_line(error)}); {_REMAKE}"
-                           ) from None
+            raise AsrError(f"{path}: no LSTM language model, or a damaged one "
+                           f"({one_line(error)}); {_REMAKE}") from None
         if not all(torch.isfinite(tensor).all() for tensor in weights.values()):
             raise AsrError(f"{path}: damaged (weights that are no numbers); {_REMAKE}")
         network.load_state_dict(weights, assign=True)

@@ -158,7 +158,10 @@ class PhoneUnits:
         return ids
 
     def decode(self, ids: Iterable[int]) -> str:
-        """The first word with each pronunciation; where there is none, its phones in hyphens."""
+        """The first word with each pronunciation; where there is none, its phones, joined.
+
+        Not by a sign at which normalisers part words.
+        """
         words: list[list[int]] = [[]]
         for i in ids:
             if self.parts[i] == BEGINNING:
@@ -166,7 +169,7 @@ class PhoneUnits:
             if i != BLANK:
                 words[-1].append(i)
         return " ".join(self._words.get(tuple(word)) or
-                        "-".join(self.symbols[i].removeprefix(_BEGINNING) for i in word)
+                        "".join(self.symbols[i].removeprefix(_BEGINNING) for i in word)
                         for word in words if word)
 
     def spellings(self, word: str) -> Sequence[Sequence[int]]:

@@ -87,8 +87,11 @@ def _log_posteriors(bundle: "Bundle", recordings: Sequence[np.ndarray]
     What the detector takes for speech and the network for blanks (a cat, dishes, noise between two
     utterances) has counted in the normalisation of the speech beside it. So a recording with much
     of that, unless it is quiet, is cut into what is spoken and what is not, and each part is heard
-    again on its own.
+    again on its own, where normalisation is by what is heard.
     """
+    if bundle.config.features.cmvn in ("global", "none"):
+        yield from _by_length(bundle, recordings)
+        return
     step = bundle.frame_step
     again: list[tuple[int, np.ndarray]] = []
     parts: list[tuple[np.ndarray, np.ndarray]] = []  # of those, log posteriors and samples

@@ -302,7 +302,7 @@ def test_from_texts_to_perplexity_and_samples(text, tmp_path):
     (["train", "text", "a.safetensors", "--dev", "text", "vocabulary.size=9"], "9 BPE units"),
     (["train", "text", "text/a.safetensors", "--dev", "text", *TINY], "cannot write"),
     (["perplexity", "none.safetensors", "text"], "none.safetensors: no such file"),
-    (["sample", "text"], "text: damaged"),
+    (["sample", "text"], "text: no LSTM language model, or a damaged one"),
 ])
 def test_what_is_refused(text, tmp_path, monkeypatch, arguments, message):
     monkeypatch.chdir(tmp_path)

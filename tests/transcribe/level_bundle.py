@@ -19,11 +19,12 @@ class LevelBundle:
     sample_rate = RATE
     frame_shift = SHIFT
     frame_step = _FRAME
-    config = SimpleNamespace(decoding=DecodeConfig(), normaliser="none")
     lm = None
     lstm = None
 
-    def __init__(self):
+    def __init__(self, cmvn="utterance"):
+        self.config = SimpleNamespace(decoding=DecodeConfig(), normaliser="none",
+                                      features=SimpleNamespace(cmvn=cmvn))
         self.units = CharacterUnits.from_texts(["abcdefghijklmnopqrstuvwxyz"])
         self.batches = []
         """Number of samples of each recording, a list for each call."""

@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 import soundfile
-from level_bundle import RATE, SHIFT, cat, silence
+from level_bundle import RATE, SHIFT, LevelBundle, cat, silence
 
 from asr.decode.alignment import AFTER, BEFORE, PAUSE
 from asr.decode.config import DecodeConfig
@@ -99,6 +99,15 @@ def test_what_the_network_takes_for_no_speech_is_heard_apart(bundle):
     assert np.array(sorted(pieces)) / RATE == pytest.approx(
         sorted([ends[0] - 0.3, ends[1] - ends[0] + 0.6, between, ends[6] - ends[2] + 0.3]),
         abs=0.1)
+
+
+@pytest.mark.parametrize("cmvn", ["global", "none"])
+def test_a_normalisation_that_noise_does_not_change_hears_once(cmvn):
+    bundle = LevelBundle(cmvn)
+    samples = np.concatenate([bundle.speak("one"), cat(4), bundle.speak(" two")])
+    ((segments,), _) = recordings(bundle, samples)
+    assert [segment.text for segment in segments] == ["one two"]
+    assert len(bundle.batches) == 1
 
 
 @pytest.mark.parametrize("seed", range(4))
