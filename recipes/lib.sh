@@ -16,6 +16,7 @@ exp=$root/exp/$(basename "$recipe")
 stage=1
 stop_stage=
 overrides=()                # key=value arguments, for `asr train`
+given=                      # the command line without --stage, quoted for the shell
 
 log() { printf '%s %s\n' "$(date '+%Y-%m-%d %H:%M:%S')" "$*" >&2; }
 
@@ -26,6 +27,12 @@ die() {
 
 # The comment at the head of the recipe is its help.
 usage() { awk 'NR > 1 { if (!/^#/) exit; sub(/^# ?/, ""); print }' "$0"; }
+
+# yaml TEXT: a text as YAML, in single quotes, in which only they are doubled.
+yaml() {
+    local quote="'"
+    printf %s "'${1//$quote/$quote$quote}'"
+}
 
 # `--name value` (or --name=value) sets the variable `name`; a dash in the name becomes `_`.
 parse_options() {
@@ -39,11 +46,12 @@ parse_options() {
                 name=${name//-/_}
                 [[ " $known " = *" $name "* ]] \
                     || die "unknown option $1; known:$(printf ' --%s' ${known//_/-})"
-                [ $# -ge 2 ] || die "$1 needs a value"
+                [[ -n ${2-} && $2 != --* ]] || die "$1 needs a value"
                 printf -v "$name" %s "$2"
+                [ "$name" = stage ] || given+=$(printf ' %q' "$1" "$2")
                 shift 2
                 ;;
-            *=*) overrides+=("$1"); shift ;;
+            *=*) overrides+=("$1"); given+=$(printf ' %q' "$1"); shift ;;
             *) die "unexpected argument \`$1\`; options start with --, settings are key=value" ;;
         esac
     done
@@ -54,7 +62,8 @@ need() {
     local maker=$1 path
     shift
     for path in "$@"; do
-        [ -e "$path" ] || die "$path is missing: run stage $maker first ($0 --stage $maker)"
+        [ -e "$path" ] || die "$path is missing: run stage $maker first; this goes on from there:" \
+            "$(printf %q "$0")$given --stage $maker"
     done
 }
 
@@ -153,6 +162,7 @@ run_stages() {
     local first last i began total=$SECONDS
     first=$(stage_number "$stage")
     last=$(stage_number "${stop_stage:-${#STAGES[@]}}")
+    ((first <= last)) || die "--stop-stage $stop_stage is before --stage $stage"
     trap 'log "interrupted; run the same command again to go on"; exit 130' INT
     "$root/tools/setup"
     PATH=$root/.venv/bin:$PATH

@@ -2,6 +2,7 @@
 
 import itertools
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -93,6 +94,15 @@ def test_a_missing_input_names_the_stage_that_makes_it(checkout):
     assert result.stdout == "two\nend\n"
 
 
+def test_what_to_run_first_has_the_given_options(checkout):
+    result = run(checkout, "--stage=two", "--exp", "e f", "a=$b", "--stop-stage", "two",
+                 "--colour=it's")
+    command = result.stderr.split("this goes on from there: ")[1]
+    assert shlex.split(command) == [
+        "recipes/toy/run.sh", "--exp", "e f", "a=$b", "--stop-stage", "two", "--colour", "it's",
+        "--stage", "one"]
+
+
 def test_a_failing_stage_ends_the_recipe(checkout):
     result = run(checkout, "--stage", "three")
     assert result.returncode == 1
@@ -104,6 +114,9 @@ def test_a_failing_stage_ends_the_recipe(checkout):
     (["--stop-stage", "0"], "no stage `0`"),
     (["--color", "red"], "unknown option --color; known: --stage --stop-stage --exp --colour"),
     (["--exp"], "--exp needs a value"),
+    (["--exp", ""], "--exp needs a value"),
+    (["--exp", "--colour=red"], "--exp needs a value"),
+    (["--stage", "2", "--stop-stage", "one"], "--stop-stage one is before --stage 2"),
     (["red"], "unexpected argument `red`"),
 ])
 def test_wrong_options_are_one_line(checkout, arguments, message):
@@ -132,3 +145,50 @@ def test_setup_without_a_new_enough_python_is_one_line(tmp_path):
     assert result.stderr.startswith("setup: error: no Python 3.11 or later")
     assert result.stderr.count("\n") == 1
     assert not (tmp_path / ".venv").exists()
+
+
+@pytest.fixture
+def environment(tmp_path):
+    """Makes .venv by tools/setup, with a Python that only pretends to."""
+    (tmp_path / "tools").mkdir()
+    shutil.copy(ROOT / "tools" / "setup", tmp_path / "tools")
+    for name in ("pyproject.toml", "constraints.txt"):
+        (tmp_path / name).touch()
+    python = tmp_path / "python3.13"
+    python.write_text(f"""#!/bin/sh
+[ "$1" = -m ] || exec "{sys.executable}" "$@"
+rm -rf .venv
+mkdir -p .venv/bin
+printf '#!/bin/sh\\n' > .venv/bin/python
+chmod +x .venv/bin/python
+cp .venv/bin/python .venv/bin/asr
+""")
+    python.chmod(0o755)
+
+    def setup() -> str:
+        return subprocess.run([tmp_path / "tools" / "setup"], capture_output=True, text=True,
+                              env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, timeout=30,
+                              check=True).stderr
+
+    assert "making .venv" in setup()
+    return tmp_path / ".venv" / "bin", setup
+
+
+def test_setup_leaves_what_it_made(environment):
+    _, setup = environment
+    assert setup() == ""
+
+
+@pytest.mark.parametrize("name", ["python", "asr"])
+def test_setup_makes_a_broken_environment_anew(environment, name):
+    programs, setup = environment
+    (programs / name).unlink()
+    assert "making .venv" in setup()
+    assert (programs / name).exists()
+
+
+def test_setup_makes_an_environment_without_its_packages_anew(environment):
+    """As after another Python took the place of the system's."""
+    programs, setup = environment
+    (programs / "python").write_text("#!/bin/sh\nexit 1\n")
+    assert "making .venv" in setup()

@@ -60,9 +60,8 @@ stage_lexicon() {
 stage_features() {
     local set
     [ -n "$data" ] || die "--data DIR is missing: the folder that holds noise/"
-    # YAML's single quotes, in which only they are doubled.
-    printf "%s\nnoise: {probability: 0.35, folder: '%s'}\n" \
-        "$(cat "$recipe/conf/augment-english.yaml")" "$(cd "$data/noise" && pwd | sed "s/'/''/g")" \
+    printf '%s\nnoise: {probability: 0.35, folder: %s}\n' \
+        "$(cat "$recipe/conf/augment-english.yaml")" "$(yaml "$(cd "$data/noise" && pwd)")" \
         > "$exp/augment.yaml"
     features_of train --augment "$exp/augment.yaml"
     for set in "${development_sets[@]}"; do
@@ -75,7 +74,7 @@ stage_train() {
     need lexicon "$exp/lexicon/lexicon.txt"
     local options=(--train "$exp/features/train" --dev "$exp/features/dev-clean"
                    --config "$recipe/conf/train-english.yaml" --resume)
-    overrides=(units.lexicon="$exp/lexicon/lexicon.txt" ${overrides[@]+"${overrides[@]}"})
+    overrides=(units.lexicon="$(yaml "$exp/lexicon/lexicon.txt")" ${overrides[@]+"${overrides[@]}"})
     asr train "$exp/model-1" "${options[@]}" "${overrides[@]}"
     # From there once more, at a lower rate: after the first 11 epochs it still gains.
     asr train "$exp/model-2" "${options[@]}" --init "$exp/model-1/bundle" \

@@ -6,10 +6,11 @@
 #                                [--stage NAME|N] [--stop-stage NAME|N] [--exp DIR] [key=value ...]
 #
 # DIR holds the subsets' folders (train-clean-5, dev-clean, …); --download yes fetches what is not
-# there. Stages: prepare features lm lexicon train tune decode score. Each can be run alone, e.g.
-# --stage train. --text FILE is running text (plain, .gz or .xz; no book that the development sets
-# read from) for a word 4-gram of 10 MB, whose weights are tuned on dev-clean; without it stages lm
-# and tune do nothing. --lstm FILE is an LSTM language model (asr lm train) to rescore with.
+# there. Stages: prepare features lm lexicon train tune decode score. --stage train starts there,
+# --stop-stage train ends there; both together run it alone. --text FILE is running text (plain, .gz
+# or .xz; no book that the development sets read from) for a word 4-gram of 10 MB, whose weights are
+# tuned on dev-clean; without it stages lm and tune do nothing.
+# --lstm FILE is an LSTM language model (asr lm train) to rescore with.
 # --phones yes makes a lexicon, whose phones the network learns instead of characters.
 # --processes N trains with N GPUs or processes under torchrun. key=value changes a setting of
 # conf/train-SUBSET.yaml. Results go to exp/librispeech/SUBSET unless --exp says otherwise.
@@ -19,10 +20,10 @@ STAGES=(prepare features lm lexicon train tune decode score)
 OPTIONS="exp corpus subset download text lstm phones processes"
 corpus=
 subset=mini
-download=
+download=no
 text=
 lstm=
-phones=
+phones=no
 processes=1
 
 stage_prepare() {
@@ -67,7 +68,7 @@ stage_train() {
     [ "$processes" = 1 ] || launch=(torchrun --standalone --nproc-per-node "$processes" -m asr)
     if [ "$phones" = yes ]; then
         need lexicon "$exp/lexicon/lexicon.txt"
-        units=(units.kind=phones units.lexicon="$exp/lexicon/lexicon.txt" unfit=drop)
+        units=(units.kind=phones units.lexicon="$(yaml "$exp/lexicon/lexicon.txt")" unfit=drop)
     fi
     "${launch[@]}" train "$exp/model" --train "$exp/features/train" \
         --dev "$exp/features/dev-clean" --config "$recipe/conf/train-$subset.yaml" --resume \
@@ -103,6 +104,9 @@ stage_score() {
 }
 
 parse_options "$@"
+for option in download phones; do
+    [[ ${!option} =~ ^(yes|no)$ ]] || die "--$option ${!option}: known are yes and no"
+done
 case $subset in
     mini) training_sets=(train-clean-5) development_sets=(dev-clean dev-clean-2) ;;
     clean-100) training_sets=(train-clean-100) development_sets=(dev-clean dev-other) ;;

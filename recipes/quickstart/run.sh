@@ -5,8 +5,9 @@
 #     recipes/quickstart/run.sh [--stage NAME|N] [--stop-stage NAME|N] [--exp DIR] [--seed N]
 #                               [key=value ...]
 #
-# Stages: prepare features train decode score. Each can be run alone, e.g. --stage train. key=value
-# changes a setting of conf/train.yaml. Results go to exp/quickstart unless --exp says otherwise.
+# Stages: prepare features train decode score. --stage train starts there, --stop-stage train ends
+# there; both together run it alone. key=value changes a setting of conf/train.yaml. Results go to
+# exp/quickstart unless --exp says otherwise.
 source "$(dirname "$0")/../lib.sh"
 
 STAGES=(prepare features train decode score)
