@@ -1,4 +1,4 @@
-"""What becomes of memory that is freed: kept for the next step, or given back at once."""
+"""Memory that is freed, kept for the next step or given back at once, and memory that is short."""
 
 import ctypes
 
@@ -21,6 +21,14 @@ def return_freed_memory() -> None:
     then they leave more and more holes. Does nothing where the C library is another.
     """
     _set((_MMAP_THRESHOLD, 1 << 20))
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether that is what an exception says; on a CPU torch raises a plain RuntimeError."""
+    import torch  # here: transcribing on a processor does without
+
+    return (isinstance(error, torch.OutOfMemoryError | MemoryError)
+            or "can't allocate memory" in str(error) or "not enough memory" in str(error))
 
 
 def _set(*options: tuple[int, int]) -> None:

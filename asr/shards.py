@@ -24,6 +24,7 @@ from typing import TypeVar
 from asr import __version__
 from asr.errors import AsrError
 from asr.files import cannot_write, sha256
+from asr.locks import lock
 from asr.progress import log
 
 T = TypeVar("T")
@@ -105,12 +106,9 @@ def digest(sources: Iterable[str | Path]) -> str:
 
 def _merge(target: Path, folder: Path, parts: Sequence[Path],
            merge: Callable[[Sequence[Path]], None]) -> None:
-    import fcntl  # here: Windows has none, and needs none for a single process
-
     old = folder.with_name(f"{folder.name}-merged")
     try:
-        with (folder / "lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)  # the system takes it back from a process that dies
+        with lock(folder / "lock"):
             if all(part.exists() for part in parts):  # else another has merged them meanwhile
                 log(f"asr: {target}: merging {len(parts)} parts")
                 merge(parts)

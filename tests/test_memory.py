@@ -3,6 +3,9 @@ import subprocess
 import sys
 
 import pytest
+import torch
+
+from asr.memory import out_of_memory
 
 PROGRAM = """
 from asr.memory import keep_freed_memory, return_freed_memory
@@ -33,3 +36,9 @@ def test_other_c_libraries_are_left_alone(monkeypatch):
     monkeypatch.setattr(memory.ctypes, "CDLL", lambda _: object())
     memory.keep_freed_memory()
     memory.return_freed_memory()
+
+
+def test_what_torch_says_when_memory_runs_out():
+    with pytest.raises(RuntimeError) as error:
+        torch.empty(1 << 50)
+    assert out_of_memory(error.value)

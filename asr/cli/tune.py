@@ -48,12 +48,14 @@ def decode(bundle: Path, store: Path, lm: Path | None, lstm: Path | None,
               help="Feature store to measure on; left out where the search has folds.")
 @click.option("--config", type=click.Path(path_type=Path),
               help="YAML file of training settings that are not looked for.")
+@click.option("--init", "initial", type=click.Path(path_type=Path), metavar="BUNDLE",
+              help="Start every trial from this model's weights instead of random ones.")
 @click.option("--search", type=click.Path(path_type=Path), required=True,
               help="YAML file: which settings to look for, where and how.")
 @click.option("--trials", type=click.IntRange(min=1),
               help="Over all processes and calls. Default: 30; of a grid all.")
 def train(folder: Path, overrides: tuple[str, ...], training: Path, development: Path | None,
-          config: Path | None, search: Path, trials: int | None) -> None:
+          config: Path | None, initial: Path | None, search: Path, trials: int | None) -> None:
     """Find the training settings with the lowest word error rate.
 
     Every trial is a training in FOLDER; FOLDER/best.yaml is the best configuration, for asr train
@@ -67,4 +69,4 @@ def train(folder: Path, overrides: tuple[str, ...], training: Path, development:
 
     write_stdout(tune_training(folder, training, development,
                                load_config(TrainConfig, config, overrides),
-                               load_config(SearchConfig, search), trials))
+                               load_config(SearchConfig, search), trials, initial))

@@ -6,13 +6,29 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from asr.memory import out_of_memory
 from asr.model.frame_batch import FrameBatch
 from asr.model.network import Network
 
 
 def device_log_posteriors(network: Network, frames: Sequence[np.ndarray], statistics: np.ndarray
                           ) -> list[Tensor]:
-    """As `asr.model.bundle.Bundle.log_posteriors`, in tensors on the network's device."""
+    """As `asr.model.bundle.Bundle.log_posteriors`, in tensors on the network's device.
+
+    A batch for which memory runs out is done in two halves, and so on.
+    """
+    try:
+        return _log_posteriors(network, frames, statistics)
+    except (MemoryError, RuntimeError) as error:
+        if not out_of_memory(error) or len(frames) == 1:
+            raise
+    half = len(frames) // 2  # outside of the handler: the exception holds what did not fit
+    return [row for part in (slice(half), slice(half, None))
+            for row in device_log_posteriors(network, frames[part], statistics[part])]
+
+
+def _log_posteriors(network: Network, frames: Sequence[np.ndarray], statistics: np.ndarray
+                    ) -> list[Tensor]:
     device = next(network.parameters()).device
     spoken = [i for i, f in enumerate(frames) if len(f)]
     results = [torch.zeros((0, network.head.out_features), device=device)] * len(frames)

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
 from asr.errors import AsrError, one_line
 from asr.files import atomic_write
-from asr.train.step import out_of_memory
+from asr.memory import out_of_memory
 
 FORMAT = 1
 
@@ -114,9 +115,21 @@ def save_weights(path: Path, weights: dict[str, torch.Tensor]) -> None:
 
 
 def average_weights(paths: list[Path]) -> dict[str, torch.Tensor]:
-    """The mean of several epochs' weights, summed in float64."""
-    total = {name: tensor.double() for name, tensor in load_file(paths[0]).items()}
-    for path in paths[1:]:
-        for name, tensor in load_file(path).items():
-            total[name] += tensor
+    """The mean of several epochs' weights, summed in float64.
+
+    Raises
+    ------
+    AsrError
+        One of the files is missing or damaged.
+    """
+    total: dict[str, torch.Tensor] = {}
+    for path in paths:
+        try:
+            weights = load_file(path)
+        except (OSError, SafetensorError) as error:
+            why = "not there any more" if not path.exists() else f"damaged ({one_line(error)})"
+            raise AsrError(f"{path}: {why}, and the average needs it; bring it back, or train "
+                           "another model") from None
+        for name, tensor in weights.items():
+            total[name] = total.get(name, 0) + tensor.double()
     return {name: (tensor / len(paths)).float() for name, tensor in total.items()}

@@ -1,8 +1,8 @@
 """Everything that decides what a training does, but for its data."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from asr.augment.spec_augment import SpecAugmentConfig
 from asr.config import Config, Seed
@@ -10,6 +10,18 @@ from asr.model.config import ModelConfig
 from asr.text.config import UnitsConfig
 
 _Decay = Annotated[float, Field(ge=0, lt=1)]
+
+
+def _dotted(rates: Any) -> Any:
+    """One mapping of dotted names: the dots of `rates.layers.0=0.1` have made several of it."""
+    if not isinstance(rates, dict):
+        return rates
+    names: dict[str, Any] = {}
+    for name, rate in rates.items():
+        inner = _dotted(rate)
+        names |= ({f"{name}.{part}": value for part, value in inner.items()}
+                  if isinstance(inner, dict) else {str(name): inner})
+    return names
 
 
 class AverageConfig(Config):
@@ -50,9 +62,10 @@ class TrainConfig(Config):
     """Speech in a batch over all processes, padding included."""
     learning_rate: float = Field(2e-3, gt=0)
     """The highest."""
-    rates: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
+    rates: Annotated[dict[str, Annotated[float, Field(ge=0)]], BeforeValidator(_dotted)] = Field(
+        default_factory=dict)
     """Multiples of the learning rate for parameters by the beginning of their names, e.g.
-    `{front_end: 0, layers.0: 0.1}`; the longest counts, and 0 freezes."""
+    `{front_end: 0, layers.0: 0.1}` or `rates.layers.0=0.1`; the longest counts, and 0 freezes."""
     optimiser: Literal["adamw", "muon", "sgd"] = "adamw"
     """Muon, for the matrices inside the network, takes AdamW's rates."""
     betas: tuple[_Decay, _Decay] = (0.9, 0.98)

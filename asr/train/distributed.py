@@ -1,8 +1,11 @@
 """Several processes under torchrun: the same sums as one process with the same global batch."""
 
+import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from hashlib import sha256
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -71,6 +74,40 @@ class Processes:
         for gradient, part in zip(gradients, summed, strict=True):
             gradient.copy_(part.view_as(gradient))
         return list(tail)
+
+    def check_same(self, values: Mapping[str, Any]) -> None:
+        """Whether all processes have been given the same.
+
+        Parameters
+        ----------
+        values : mapping
+            What JSON can hold, by name.
+
+        Raises
+        ------
+        AsrError
+            A process has other values than the first; names and process are told.
+        """
+        if self.world == 1:
+            return
+        own = torch.tensor([list(sha256(json.dumps(value, sort_keys=True).encode()).digest())
+                            for value in values.values()], dtype=torch.uint8, device=self.device)
+        digests = [torch.empty_like(own) for _ in range(self.world)]
+        with _together():
+            dist.all_gather(digests, own)
+        for rank, found in enumerate(digests):
+            other = [name for name, a, b in zip(values, found, digests[0], strict=True)
+                     if not torch.equal(a, b)]
+            if other:
+                raise AsrError(f"process {rank} and process 0 differ in {', '.join(other)}; give "
+                               "all of them the same files and settings")
+
+    def share(self, weights: Iterable[Tensor]) -> None:
+        """Give all processes the first one's: another machine may draw others."""
+        if self.world > 1:
+            with _together():
+                for tensor in weights:
+                    dist.broadcast(tensor.detach(), 0)
 
     def wait(self) -> None:
         """Until every process is here."""

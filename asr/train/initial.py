@@ -10,9 +10,26 @@ from asr.files import sha256
 from asr.model.bundle import Bundle
 from asr.model.network import Network
 from asr.progress import log
+from asr.text.config import UnitsConfig
 from asr.text.units import Units
+from asr.train.config import TrainConfig
 
 _HEAD = ("head.weight", "head.bias")
+
+
+def inherited(config: TrainConfig, bundle: Bundle) -> TrainConfig:
+    """A configuration in which what is not set of the network and the units is a bundle's."""
+    model = bundle.config.model.model_copy(update={
+        name: getattr(config.model, name) for name in config.model.model_fields_set})
+    units = config.units if config.units.model_fields_set else units_of(config.units, bundle)
+    return config.model_copy(update={"model": model, "units": units})
+
+
+def units_of(asked: UnitsConfig, bundle: Bundle) -> UnitsConfig:
+    """Settings that are true of a bundle's units."""
+    kind = bundle.config.units
+    return asked.model_copy(update={
+        "kind": kind, "size": len(bundle.units) if kind == "bpe" else asked.size})
 
 
 def start_from(network: Network, units: Units, bundle: Bundle, folder: Path) -> dict[str, Any]:
@@ -54,4 +71,9 @@ def start_from(network: Network, units: Units, bundle: Bundle, folder: Path) -> 
             own[name][new] = other[name][old]
     log(f"from {folder}: {len(fit)} of {len(own) - len(_HEAD)} tensors, "
         f"{len(shared) if heads else 0} of {len(units)} units")
-    return {"bundle": str(folder), "sha256": sha256(folder / "model.safetensors")}
+    return origin(folder)
+
+
+def origin(bundle: Path) -> dict[str, str]:
+    """A bundle's place, and its weights by their digest."""
+    return {"bundle": str(bundle), "sha256": sha256(bundle / "model.safetensors")}

@@ -12,7 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from asr.errors import AsrError, Untrainable
+from asr.errors import Untrainable, one_line
+from asr.memory import out_of_memory
 from asr.model.network import Network
 from asr.progress import log
 from asr.text.units import Units
@@ -32,7 +33,7 @@ from asr.train.optimisers import make_optimisers
 from asr.train.precision import training_dtype
 from asr.train.schedule import learning_rate, should_stop
 from asr.train.signals import StopSignals
-from asr.train.step import Gradients, out_of_memory
+from asr.train.step import Gradients
 
 _CHECK_EVERY = {"cpu": 1, "cuda": 20}  # steps between two looks at the loss: a GPU must not wait
 
@@ -91,18 +92,29 @@ class Trainer:
         SystemExit
             128 + the signal's number, after SIGINT or SIGTERM; a checkpoint is written before.
         AsrError
-            The loss is no longer finite, or the longest utterance does not fit into memory.
+            The loss is no longer finite, what cannot be done in parts does not fit into memory, or
+            the processes have not begun with the same.
         """
-        with self.signals:
-            self.try_largest_batch()
-            while self.epoch <= self.config.epochs and not should_stop(
-                    [record["dev_wer"] for record in self.history], self.config.early_stop):
-                self._run_epoch()
-        return self._average()
+        self.processes.check_same(self._origin() | {
+            "precision": str(self.dtype), "position": [self.epoch, self.position]})
+        self.processes.share([*self.network.parameters(), *self.smoothed])
+        try:
+            with self.signals:
+                self.try_largest_batch()
+                while self.epoch <= self.config.epochs and not should_stop(
+                        [record["dev_wer"] for record in self.history], self.config.early_stop):
+                    self._run_epoch()
+            return self._average()
+        except (MemoryError, RuntimeError) as error:
+            if not out_of_memory(error):
+                raise
+            raise Untrainable(f"epoch {self.epoch}: out of memory ({one_line(error)}); take a "
+                              "smaller batch_seconds or network") from None
 
     def _run_epoch(self) -> None:
-        plan = self.plan()
         last_checkpoint = last_step = time.perf_counter()
+        plan = self.plan()
+        self.running["waited"] += time.perf_counter() - last_step
         with Prefetched(self._batches(plan[self.position:])) as batches:
             for batch in batches:
                 rate = self._learning_rate(self.epoch - 1 + (self.position + 1) / len(plan))
@@ -277,6 +289,7 @@ class Trainer:
         return indexes
 
     def _leave(self, batches: int) -> None:
+        self.processes.close()  # torchrun ends all when one is gone, and the first may still write
         if self.processes.first:
             log(f"stopped in epoch {self.epoch} after {self.position} of {batches} batches; "
                 "the same command with --resume goes on from here")
@@ -293,6 +306,7 @@ class Trainer:
             "smoothed": self.smoothed,
             "epoch": self.epoch, "position": self.position,
             "running": self.running, "history": self.history,
+            "too_large": self.gradients.too_large,
         })
 
     def _origin(self) -> dict[str, Any]:
@@ -312,7 +326,7 @@ class Trainer:
         ------
         AsrError
             It was written with another configuration, other data or other initial weights (what
-            differs is named), or weights that the average needs are missing.
+            differs is named), or weights that the average needs are missing or damaged.
         """
         state = load_checkpoint(self.checkpoint)
         check_resumable(self.checkpoint, state, self._origin())
@@ -325,11 +339,9 @@ class Trainer:
             mean.copy_(saved)
         self.epoch, self.position = state["epoch"], state["position"]
         self.running, self.history = state["running"], state["history"]
-        missing = [path for path in map(self._weights, self._needed()) if not path.exists()]
-        if missing:
-            raise AsrError(f"{self.folder}: the average needs "
-                           f"{', '.join(f'weights/{path.name}' for path in missing)}, not there "
-                           "any more; bring them back, or train another model")
+        if self.processes.first:  # it is the first's: another has parted batches by its own memory
+            self.gradients.too_large = state.get("too_large", math.inf)  # older ones lack it
+        average_weights([self._weights(epoch) for epoch in self._needed()])  # can it, in the end?
 
     def _needed(self) -> list[int]:
         """Epochs so far that may be averaged in the end."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from asr.errors import AsrError
-from asr.files import atomic_write, read_lines
+from asr.files import atomic_write, cannot_write, read_lines
 from asr.progress import log
 
 if TYPE_CHECKING:
@@ -26,7 +26,10 @@ def report(folder: Path, history: Sequence[Record]) -> None:
     with atomic_write(folder / "metrics.jsonl") as file:
         for record in history:
             file.write(json.dumps(record) + "\n")
-    _tensorboard(folder / "tensorboard", history[-1])
+    try:
+        _tensorboard(folder / "tensorboard", history[-1])
+    except OSError as error:
+        raise cannot_write(folder / "tensorboard", error) from error
     plot_curves(folder / "curves.png", history)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import nn
 
-from asr.errors import AsrError
+from asr.errors import Untrainable
 from asr.train.config import TrainConfig
 
 
@@ -23,7 +23,7 @@ def make_optimisers(network: nn.Module, config: TrainConfig) -> list[torch.optim
 
     Raises
     ------
-    AsrError
+    Untrainable
         `config.rates` names no parameter, or freezes all.
     """
     groups: dict[tuple[bool, float], list[nn.Parameter]] = {}
@@ -35,7 +35,7 @@ def make_optimisers(network: nn.Module, config: TrainConfig) -> list[torch.optim
                        and not name.startswith("head."))
             groups.setdefault((by_muon, rate), []).append(parameter)
     if not groups:
-        raise AsrError("rates: 0 for every parameter, so that there is nothing to learn")
+        raise Untrainable("rates: 0 for every parameter, so that there is nothing to learn")
     first, second = config.betas
     found: list[torch.optim.Optimizer] = []
     for by_muon in (False, True):
@@ -62,7 +62,7 @@ def parameter_rates(network: nn.Module, rates: Mapping[str, float]) -> dict[str,
         if not any(f"{name}.".startswith(f"{prefix}.") for name in names):
             parts = sorted({".".join(name.split(".")[:2 if name.startswith("layers.") else 1])
                             for name in names})
-            raise AsrError(f"rates: no parameter's name starts with `{prefix}`; there are "
+            raise Untrainable(f"rates: no parameter's name starts with `{prefix}`; there are "
                            f"{', '.join(parts)} and their parts")
     return {name: max(((len(prefix), rate) for prefix, rate in rates.items()
                        if f"{name}.".startswith(f"{prefix}.")), default=(0, 1.0))[1]

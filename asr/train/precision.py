@@ -2,7 +2,7 @@
 
 import torch
 
-from asr.errors import AsrError
+from asr.errors import Untrainable
 
 
 def training_dtype(precision: str, device: torch.device) -> torch.dtype:
@@ -13,7 +13,7 @@ def training_dtype(precision: str, device: torch.device) -> torch.dtype:
 
     Raises
     ------
-    AsrError
+    Untrainable
         float16 on a CPU, which has no units for it.
     """
     if precision == "auto":
@@ -22,7 +22,7 @@ def training_dtype(precision: str, device: torch.device) -> torch.dtype:
             return torch.float16 if units else torch.float32
         return torch.bfloat16 if _cpu_has_bfloat16() else torch.float32
     if precision == "float16" and device.type != "cuda":
-        raise AsrError("precision=float16 needs a GPU; use auto, bfloat16 or float32")
+        raise Untrainable("precision=float16 needs a GPU; use auto, bfloat16 or float32")
     return {"float32": torch.float32, "bfloat16": torch.bfloat16,
             "float16": torch.float16}[precision]
 

@@ -4,6 +4,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ from asr.errors import AsrError
 from asr.features.batch import evenly
 from asr.features.cmvn import statistics, statistics_of
 from asr.features.store import Store
+from asr.locks import lock
 from asr.memory import keep_freed_memory
 from asr.model.bundle import Bundle, BundleConfig, load_bundle, save_bundle
 from asr.model.network import Network, arrays
@@ -25,7 +27,7 @@ from asr.train.config import TrainConfig
 from asr.train.data import TrainingSet
 from asr.train.distributed import Processes
 from asr.train.evaluate import DevelopmentSet, Evaluation
-from asr.train.initial import start_from
+from asr.train.initial import inherited, start_from, units_of
 from asr.train.loop import Trainer
 from asr.train.metrics import Record
 from asr.train.rehearsal import rehearse
@@ -89,10 +91,32 @@ def train(folder: Path, training_data: Store, development_data: Store, config: T
     trainer, overall = prepare_training(folder, training_data, development_data, config, initial)
     if on_epoch is not None:
         trainer.on_epoch = on_epoch
+    with _alone(folder) if trainer.processes.first else nullcontext():
+        result = _train(trainer, overall, training_data, commit)
+    trainer.processes.close()
+    return result
+
+
+def _alone(folder: Path) -> AbstractContextManager[object]:
+    """Keep other trainings out of a folder."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return lock(folder / ".training", wait=False)
+    except BlockingIOError:
+        raise AsrError(f"{folder}: another process trains here; wait for its end, or choose "
+                       "another folder") from None
+    except OSError:  # a file system without locks, or what the first file to be written will say
+        return nullcontext()
+
+
+def _train(trainer: Trainer, overall: np.ndarray | None, training_data: Store, commit: str
+           ) -> Evaluation:
+    """Run it, and write what it is described by and what it makes."""
+    folder, config = trainer.folder, trainer.config
     if trainer.checkpoint.exists():
         trainer.resume()
     if trainer.processes.first:
-        save_config(folder / "config.yaml", trainer.config)
+        save_config(folder / "config.yaml", config)
     weights, result = trainer.run()
     if trainer.processes.first:
         averaged = len(trainer.chosen())
@@ -103,12 +127,11 @@ def train(folder: Path, training_data: Store, development_data: Store, config: T
             log(f"{bundle}: holds these weights already; left as it is")
         else:
             save_bundle(bundle,
-                        BundleConfig(features=training_data.config, model=trainer.config.model,
-                                     units=trainer.config.units.kind,
+                        BundleConfig(features=training_data.config, model=config.model,
+                                     units=config.units.kind,
                                      normaliser=config.normaliser,
                                      provenance=_provenance(trainer, result, commit)),
                         trainer.units, arrays(weights), overall)
-    trainer.processes.close()
     return result
 
 
@@ -138,11 +161,10 @@ def prepare_training(folder: Path, training_data: Store, development_data: Store
     start = None if initial is None else load_bundle(initial)
     if start is not None:
         training_data.check(start.config.features)
-        config = config.model_copy(update={"model": start.config.model.model_copy(update={
-            name: getattr(config.model, name) for name in config.model.model_fields_set})})
+        config = inherited(config, start)
     if start is not None and _keeps_units(config.units, start, texts):
         units = start.units
-        config = config.model_copy(update={"units": _settings_of_units(config.units, start)})
+        config = config.model_copy(update={"units": units_of(config.units, start)})
     else:
         units = make_units(config.units, texts, normaliser(config.normaliser))
     overall = None
@@ -181,13 +203,6 @@ def _keeps_units(asked: UnitsConfig, start: Bundle, texts: Sequence[str]) -> boo
                   or (kind == "bpe" and "size" in given and asked.size != len(start.units))):
         return False
     return kind != "characters" or all(start.units.spellable(text) == text for text in texts)
-
-
-def _settings_of_units(asked: UnitsConfig, start: Bundle) -> UnitsConfig:
-    """Those that are true of a bundle's units."""
-    kind = start.config.units
-    return asked.model_copy(update={
-        "kind": kind, "size": len(start.units) if kind == "bpe" else asked.size})
 
 
 def _statistics(store: Store, overall: np.ndarray | None) -> np.ndarray:

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from asr.augment.spec_augment import apply_spans
+from asr.memory import out_of_memory
 from asr.model.frame_batch import moved
 from asr.model.front_end import frame_mask
 from asr.model.network import Network, dropout_masks
@@ -42,7 +43,7 @@ class Gradients:
         Raises
         ------
         torch.OutOfMemoryError, RuntimeError
-            A single utterance does not fit; see `out_of_memory`.
+            A single utterance does not fit; see `asr.memory.out_of_memory`.
         """
         if batch.frames is None:
             return torch.zeros((), device=self.device)
@@ -116,9 +117,3 @@ def consistency(posteriors: Tensor, lengths: Tensor) -> Tensor:
     divergence = F.kl_div(posteriors, torch.cat([other, one], dim=1), reduction="none",
                           log_target=True).sum(2)
     return 0.5 * (divergence * frame_mask(lengths, len(posteriors)).T).sum()
-
-
-def out_of_memory(error: BaseException) -> bool:
-    """Whether that is what an exception says; on a CPU torch raises a plain RuntimeError."""
-    return (isinstance(error, torch.OutOfMemoryError | MemoryError)
-            or "can't allocate memory" in str(error) or "not enough memory" in str(error))

@@ -5,7 +5,6 @@ trial that the study calls running and nobody holds was interrupted; whoever com
 with it.
 """
 
-import fcntl
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,33 +14,30 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from asr.files import cannot_write
+from asr.locks import lock
 from asr.progress import log
 from asr.study import parzen_sampler
 from asr.train.checkpoint import DamagedCheckpoint, load_checkpoint
 from asr.tune.space import Parameters, Space
 
 
-def lock(folder: Path, wait: bool = True) -> IO:
-    """Lock a folder until the file that is returned is closed, or its process ends.
+def lock_folder(folder: Path, wait: bool = True) -> IO[bytes]:
+    """Lock a folder, made if need be, until what is returned is closed, or its process ends.
 
     Raises
     ------
     BlockingIOError
         Another process has it, and `wait` is false.
     AsrError
-        The folder cannot be written.
+        The folder cannot be written, or its file system has no locks.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        file = (folder / ".lock").open("ab")
+        return lock(folder / ".lock", wait)
+    except BlockingIOError:
+        raise
     except OSError as error:
         raise cannot_write(folder / ".lock", error) from error
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except BlockingIOError:
-        file.close()
-        raise
-    return file
 
 
 def counted(study: optuna.Study) -> list[FrozenTrial]:
@@ -55,7 +51,7 @@ class Claim:
 
     trial: optuna.Trial
     folder: Path
-    lock: IO
+    lock: IO[bytes]
     reported: frozenset[int]
     """Epochs that the study knew before this process."""
 
@@ -80,12 +76,12 @@ class TrialQueue:
 
     def claim(self) -> Claim | None:
         """An interrupted trial or a new one; None where nothing is left to do."""
-        with lock(self.folder):
+        with lock_folder(self.folder):
             return self._interrupted() or self._new()
 
     def finish(self, claim: Claim, state: TrialState, wer: float | None = None) -> None:
         """Enter a trial's end into the study."""
-        with lock(self.folder):  # or another process might take it between these two
+        with lock_folder(self.folder):  # or another process might take it between these two
             self.study.tell(claim.trial, wer, state)
             claim.lock.close()
 
@@ -93,7 +89,7 @@ class TrialQueue:
         for found in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             folder = self._folder(found.number)
             try:
-                held = lock(folder, wait=False)
+                held = lock_folder(folder, wait=False)
             except BlockingIOError:
                 continue
             if self._whole(found, folder):
@@ -128,7 +124,7 @@ class TrialQueue:
         self.study.sampler = parzen_sampler(self.space.base.seed, number)
         trial = self.study.ask(self.space.distributions)
         folder = self._folder(trial.number)
-        return Claim(trial, folder, lock(folder), frozenset())
+        return Claim(trial, folder, lock_folder(folder), frozenset())
 
     def _folder(self, number: int) -> Path:
         return self.folder / f"trial-{number:03d}"

@@ -84,8 +84,11 @@ def _with(base: TrainConfig, changes: Parameters) -> TrainConfig:
 def _value(config: TrainConfig, name: str) -> Any:
     """None for a key that a mapping, as `rates`, does not have."""
     value: Any = config
-    for part in name.split("."):
-        value = value.get(part) if isinstance(value, dict) else getattr(value, part)
+    while name:
+        if isinstance(value, dict):
+            return value.get(name)
+        part, _, name = name.partition(".")
+        value = getattr(value, part)
     return value
 
 

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 from asr.errors import AsrError, Untrainable, one_line
 from asr.features.store import Store
 from asr.files import sha256
+from asr.model.bundle import load_bundle
 from asr.parallel import under_torchrun
 from asr.progress import log
 from asr.study import open_study, require_optuna
 from asr.train.checkpoint import check_resumable
 from asr.train.config import TrainConfig
+from asr.train.initial import inherited, origin
 from asr.train.metrics import Record, read_metrics
 from asr.train.signals import StopSignals
 from asr.train.stage import open_stores, train
@@ -33,7 +35,8 @@ Parts = Sequence[tuple[Store, Store]]
 
 
 def tune_training(folder: Path, training_store: Path, development_store: Path | None,
-                  base: TrainConfig, search: SearchConfig, trials: int | None = None) -> str:
+                  base: TrainConfig, search: SearchConfig, trials: int | None = None,
+                  initial: Path | None = None) -> str:
     """Train with other settings in each FOLDER/trial-NNN, and find the best.
 
     Several processes may do that in the same folder, each with trials of its own; all end when
@@ -48,6 +51,8 @@ def tune_training(folder: Path, training_store: Path, development_store: Path | 
         in the search's ranges.
     trials : int, optional
         Over all processes and calls; 30 by default, of a grid all.
+    initial : Path, optional
+        A bundle that every trial starts from, see `asr.train.stage.train_model`.
 
     Returns
     -------
@@ -64,17 +69,19 @@ def tune_training(folder: Path, training_store: Path, development_store: Path | 
         see `asr.train.stage.train`.
     """
     require_optuna()
-    from asr.tune.queue import TrialQueue, lock
+    from asr.tune.queue import TrialQueue, lock_folder
 
     if under_torchrun():
         raise AsrError("a trial is trained by one process; start the command several times "
                        "instead of by torchrun")
+    if initial is not None:
+        base = inherited(base, load_bundle(initial))
     space = Space.of(base, search)
     parts = _parts(training_store, development_store, search.folds)
-    with lock(folder):
+    with lock_folder(folder):
         study = open_study(folder / "study.db", "train", pruner=_pruner(base, search))
         _check_same(study, folder / "study.db", base, search,
-                    [store for store in (training_store, development_store) if store])
+                    [store for store in (training_store, development_store) if store], initial)
     if search.sampler == "grid":
         points = list(space.grid())[:trials]
         queue = TrialQueue(folder, study, space, points, len(points))
@@ -85,13 +92,13 @@ def tune_training(folder: Path, training_store: Path, development_store: Path | 
         with StopSignals() as signals:
             while (claim := queue.claim()) is not None:
                 with claim.lock:
-                    _work(queue, claim, parts)
+                    _work(queue, claim, parts, initial)
                 if signals.caught is not None:
                     raise SystemExit(128 + signals.caught)
     except SystemExit:
         log("search stopped; the same `asr tune train` goes on from here")
         raise
-    with lock(folder):
+    with lock_folder(folder):
         return _conclude(queue)
 
 
@@ -119,20 +126,21 @@ def _pruner(base: TrainConfig, search: SearchConfig) -> "optuna.pruners.BasePrun
 
 
 def _check_same(study: "optuna.Study", path: Path, base: TrainConfig, search: SearchConfig,
-                stores: Sequence[Path]) -> None:
+                stores: Sequence[Path], initial: Path | None) -> None:
     """Refuse to go on with another search: only trials of one compare."""
     config = base.model_dump(mode="json") | {"search": search.model_dump(mode="json")}
     data = " ".join(sha256(store / name) for store in stores
                     for name in ("store.json", "utterances.jsonl", "moments.npy"))
+    own = {"config": config, "data": data, "initial": None if initial is None else origin(initial)}
     known = study.user_attrs
     if "data" in known:
-        check_resumable(path, known, {"config": config, "data": data})
+        check_resumable(path, known, own)
     else:
-        study.set_user_attr("config", config)
-        study.set_user_attr("data", data)
+        for key, value in own.items():
+            study.set_user_attr(key, value)
 
 
-def _work(queue: "TrialQueue", claim: "Claim", parts: Parts) -> None:
+def _work(queue: "TrialQueue", claim: "Claim", parts: Parts, initial: Path | None) -> None:
     """Train one trial and enter how it ended."""
     import optuna
 
@@ -142,7 +150,7 @@ def _work(queue: "TrialQueue", claim: "Claim", parts: Parts) -> None:
     log(f"trial {trial.number}: {described(trial.params)}")
     state, wer = optuna.trial.TrialState.PRUNED, None
     try:
-        wer = _train(claim, queue.space.config(trial.params), parts)
+        wer = _train(claim, queue.space.config(trial.params), parts, initial)
         state = optuna.trial.TrialState.COMPLETE
         log(f"trial {trial.number}: WER {100 * wer:.2f} %")
     except optuna.TrialPruned:
@@ -161,7 +169,7 @@ def _work(queue: "TrialQueue", claim: "Claim", parts: Parts) -> None:
         shutil.rmtree(path.with_name("weights"), ignore_errors=True)
 
 
-def _train(claim: "Claim", config: TrainConfig, parts: Parts) -> float:
+def _train(claim: "Claim", config: TrainConfig, parts: Parts, initial: Path | None) -> float:
     """WER over all parts; raises TrialPruned where the first one is not worth its end."""
     import optuna
 
@@ -177,7 +185,7 @@ def _train(claim: "Claim", config: TrainConfig, parts: Parts) -> float:
     for number, (training, development) in enumerate(parts, 1):
         folder = claim.folder / f"fold-{number}" if len(parts) > 1 else claim.folder
         result = train(folder, training, development, config, resume=True,
-                       on_epoch=on_epoch if number == 1 else None)
+                       initial=initial, on_epoch=on_epoch if number == 1 else None)
         errors += result.wer * result.words
         words += result.words
     return errors / words

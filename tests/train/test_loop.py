@@ -1,15 +1,21 @@
 """What the loop does between the first batch and the bundle."""
 
+import contextlib
+import time
+
 import pytest
 import torch
 from dummies import TINY
 
 from asr.config import load_config
-from asr.errors import AsrError
+from asr.errors import AsrError, Untrainable
 from asr.features.store import Store
+from asr.model.bundle import load_bundle
 from asr.train.config import TrainConfig
+from asr.train.distributed import Processes
 from asr.train.loop import Trainer
 from asr.train.stage import prepare_training, train, train_model
+from asr.train.step import Gradients
 
 
 def config(*overrides):
@@ -76,12 +82,84 @@ def test_weights_that_the_average_needs_are_missed_at_once(of, needed, stores, t
     kept = [path.read_bytes() for path in files]
     for path in files:
         path.unlink()
-    with pytest.raises(AsrError) as caught:
-        train(tmp_path, *opened, settings, resume=True)
-    assert [epoch for epoch in (1, 2, 3) if f"epoch-000{epoch}" in str(caught.value)] == needed
     for epoch in needed:
-        files[epoch - 1].write_bytes(kept[epoch - 1])
+        path = files[epoch - 1]
+        with pytest.raises(AsrError, match=f"epoch-000{epoch}.*not there any more"):
+            train(tmp_path, *opened, settings, resume=True)
+        path.write_bytes(kept[epoch - 1][:-1])
+        with pytest.raises(AsrError, match=f"epoch-000{epoch}.*damaged"):
+            train(tmp_path, *opened, settings, resume=True)
+        path.write_bytes(kept[epoch - 1])
     train(tmp_path, *opened, settings, resume=True)
+
+
+@pytest.fixture
+def little_memory(monkeypatch):
+    """On which more than 600 padded frames at once do not fit in training; how many parts."""
+    add, parts = Gradients._add, []
+
+    def cramped(self, batch):
+        size, longest = batch.frames.x.shape[:2]
+        if size * longest > 600:
+            raise torch.OutOfMemoryError("full")
+        parts.append(size)
+        return add(self, batch)
+    monkeypatch.setattr(Gradients, "_add", cramped)
+    return parts
+
+
+@pytest.mark.parametrize("stop", range(2, 12, 3))
+def test_batches_done_in_parts_resume_to_the_same_bits(stop, stores, tmp_path, monkeypatch,
+                                                       little_memory):
+    settings = config("checkpoint_minutes=1e-9", "epochs=1", "batch_seconds=12",
+                      "precision=float32")
+    bundle = train_model(tmp_path / "whole", *stores, settings, resume=False)
+    step, count = Trainer._step, 0
+    assert min(little_memory) < max(little_memory)
+
+    def interrupted(self, *arguments):
+        nonlocal count
+        count += 1
+        if count == stop:
+            raise InterruptedError
+        return step(self, *arguments)
+    monkeypatch.setattr(Trainer, "_step", interrupted)
+    with contextlib.suppress(InterruptedError):
+        train_model(tmp_path / "broken", *stores, settings, resume=True)
+    again = train_model(tmp_path / "broken", *stores, settings, resume=True)
+    assert (again / "model.safetensors").read_bytes() == (
+        bundle / "model.safetensors").read_bytes()
+
+
+def test_processes_compare_all_that_a_training_depends_on(stores, tmp_path, monkeypatch):
+    compared, shared = {}, []
+    monkeypatch.setattr(Processes, "check_same", lambda self, values: compared.update(values))
+    monkeypatch.setattr(Processes, "share", lambda self, weights: shared.extend(weights))
+    train_model(tmp_path, *stores, config("epochs=1", "average.decay=0.9"), resume=False)
+    assert compared.keys() == {"config", "features", "data", "development", "initial", "precision",
+                               "position"}
+    assert len(shared) == 2 * len(load_bundle(tmp_path / "bundle").weights)  # and their means
+
+
+def test_memory_that_runs_out_elsewhere_is_one_line(stores, tmp_path, monkeypatch):
+    def step(self, *arguments):
+        raise torch.OutOfMemoryError("CUDA out of memory.\nMore of it")
+    monkeypatch.setattr(Trainer, "_step", step)
+    with pytest.raises(Untrainable, match=r"epoch 1: out of memory \(CUDA out of memory\.\);"):
+        train_model(tmp_path, *stores, config(), resume=False)
+
+
+def test_planning_an_epoch_is_waiting_for_data(stores, tmp_path, monkeypatch):
+    plan = Trainer.plan
+
+    def slow(self):
+        time.sleep(0.5)
+        return plan(self)
+    monkeypatch.setattr(Trainer, "plan", slow)
+    records = []
+    train(tmp_path, *map(Store.open, stores), config("epochs=1"), resume=False,
+          on_epoch=records.append)
+    assert records[0]["waiting"] * records[0]["seconds"] >= 0.5
 
 
 def test_a_training_goes_on_where_the_loss_is_scaled(stores, tmp_path):
@@ -112,3 +190,9 @@ def test_gradients_over_the_top_of_one_optimiser_spare_the_other(stores, tmp_pat
     for name, parameter in trainer.network.named_parameters():
         assert torch.isfinite(parameter).all(), name
     assert torch.equal(trainer.network.head.bias, before["head.bias"])
+
+
+def test_a_file_where_a_folder_should_be_is_one_line(stores, tmp_path):
+    (tmp_path / "tensorboard").write_text("")
+    with pytest.raises(AsrError, match=r"cannot write .*/tensorboard"):
+        train_model(tmp_path, *stores, config("epochs=1"), resume=False)

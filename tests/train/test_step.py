@@ -8,7 +8,7 @@ from asr.model.config import ModelConfig
 from asr.model.network import Network, dropout_masks
 from asr.text.units import CharacterUnits
 from asr.train.data import TrainingSet
-from asr.train.step import Gradients, consistency, out_of_memory
+from asr.train.step import Gradients, consistency
 
 MODEL = ModelConfig(layers=1, units=8, channels=2, dropout=0.3)
 
@@ -176,9 +176,3 @@ def test_other_errors_are_not_taken_for_a_lack_of_memory(training, batch, monkey
     with pytest.raises(RuntimeError, match="shapes"):
         adding(network).add(batch)
     assert tried == [7]
-
-
-def test_what_torch_says_when_memory_runs_out():
-    with pytest.raises(RuntimeError) as error:
-        torch.empty(1 << 50)
-    assert out_of_memory(error.value)

@@ -1,5 +1,7 @@
 """Whole trainings on small stores, in processes of their own where they are killed."""
 
+import errno
+import fcntl
 import json
 import os
 import shutil
@@ -222,6 +224,65 @@ def test_a_process_that_dies_ends_the_job_and_it_resumes_to_the_same_bits(stores
         assert done.returncode == 0, done.stderr
     assert metrics(tmp_path / "killed") == metrics(tmp_path / "undisturbed")
     assert weights(tmp_path / "killed") == weights(tmp_path / "undisturbed")
+
+
+STOPPED = """
+import os, signal, time
+from asr.cli import main
+from asr.train import loop
+from asr.train.distributed import Processes
+
+def stop_at_the_third(*arguments, steps=[]):
+    steps.append(1)
+    if len(steps) == 3:
+        if {launcher_too} and os.environ["RANK"] == "0":
+            os.kill(os.getppid(), signal.SIGTERM)
+        os.kill(os.getpid(), signal.SIGTERM)
+    return sum_gradients(*arguments)
+
+def slowly(*arguments):
+    time.sleep(2)
+    save_checkpoint(*arguments)
+
+sum_gradients, save_checkpoint = Processes.sum_gradients, loop.save_checkpoint
+Processes.sum_gradients, loop.save_checkpoint = stop_at_the_third, slowly
+main()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher_too", [False, True])
+def test_a_job_that_is_stopped_writes_its_checkpoint(launcher_too, stores, tmp_path):
+    """However many of its processes are told, and though writing takes a while."""
+    (tmp_path / "stopped.py").write_text(STOPPED.format(launcher_too=launcher_too))
+    launch = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
+              str(tmp_path / "stopped.py"))
+    done = subprocess.run(command(tmp_path / "model", stores, launch=launch), text=True,
+                          capture_output=True, timeout=300,
+                          env=os.environ | {"OMP_NUM_THREADS": "1"})
+    assert done.returncode != 0
+    assert "stopped in epoch 1 after" in done.stderr
+    assert "asr: error" not in done.stderr
+    assert load_checkpoint(tmp_path / "model" / "checkpoint.pt")["position"] in (3, 4)
+
+
+def test_one_training_at_a_time_in_a_folder(stores, tmp_path):
+    seen = []
+
+    def on_epoch(record):
+        with pytest.raises(AsrError, match="another process trains here"):
+            train_model(tmp_path, *stores, config("epochs=2"), resume=True)
+        seen.append(record["epoch"])
+    train(tmp_path, *map(Store.open, stores), config("epochs=2"), resume=False, on_epoch=on_epoch)
+    assert seen == [1, 2]
+    train_model(tmp_path, *stores, config("epochs=2"), resume=True)
+
+
+def test_where_files_cannot_be_locked_it_trains(stores, tmp_path, monkeypatch):
+    def flock(*arguments):
+        raise OSError(errno.ENOLCK, "No locks available")
+    monkeypatch.setattr(fcntl, "flock", flock)
+    assert train_model(tmp_path, *stores, config("epochs=1"), resume=False).exists()
 
 
 def test_bfloat16_loses_nothing(stores, tmp_path):

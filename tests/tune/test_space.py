@@ -43,7 +43,7 @@ def test_a_search_that_makes_no_sense_is_refused(text, message):
     ({"model.lairs": {"low": 1, "high": 2}}, "did you mean `model.layers`"),
     ({"learning_rat": {"low": 1, "high": 2}}, "did you mean `learning_rate`"),
     ({"model": {"low": 1, "high": 2}}, "`model`"),
-    ({"seed.x": {"low": 1, "high": 2}}, "`seed` is a value, not a section"),
+    ({"seed.x": {"low": 1, "high": 2}}, "`seed`"),
     ({"model.layers": {"low": 1, "high": 2.5}}, r"`model\.layers`.*integer"),
     ({"model.layers": {"low": 1, "high": 4, "step": 1.5}}, "whole numbers"),
     ({"model.dropout": {"low": 0, "high": 1}}, r"`model\.dropout`.*less than or equal to 0\.99"),
@@ -119,6 +119,12 @@ def test_the_rate_of_a_part_is_a_setting():
     assert config.rates == {"front_end": 0.25, "head": 1}
     assert space(rates, "rates={head: 2, front_end: 0.5}").start() == {
         "rates.front_end": 0.5, "rates.head": 2}
+
+
+def test_the_rate_of_a_layer_is_one_too():
+    found = space({"rates.layers.0": {"low": 0, "high": 1}}, "rates.layers.0=0.5", "rates.head=2")
+    assert found.start() == {"rates.layers.0": 0.5}
+    assert found.config({"rates.layers.0": 0.25}).rates == {"layers.0": 0.25, "head": 2}
 
 
 def test_a_point_that_is_no_configuration_is_untrainable():

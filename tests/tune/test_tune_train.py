@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import optuna
 import pytest
+import torch
 import yaml
 from click.testing import CliRunner
 from dummies import write_speech
@@ -21,10 +22,11 @@ from asr.model.bundle import load_bundle
 from asr.train.config import TrainConfig
 from asr.train.evaluate import Evaluation
 from asr.train.signals import StopSignals
+from asr.train.stage import train_model
 from asr.tune import report
 from asr.tune import train as tune
 from asr.tune.config import SearchConfig
-from asr.tune.queue import lock
+from asr.tune.queue import lock_folder
 from asr.tune.train import tune_training
 
 TINY = ["model.front_end=stack", "model.layers=1", "model.units=4", "batch_seconds=4", "epochs=2",
@@ -52,9 +54,9 @@ def epoch_record(epoch, wer, seconds):
         ("train_loss", "dev_loss", "dev_cer", "learning_rate", "hours_per_hour", "waiting"), 1.0)
 
 
-def run(folder, stores, keys, trials=None, overrides=(), **search):
+def run(folder, stores, keys, trials=None, overrides=(), initial=None, **search):
     return tune_training(folder, *stores, base(*overrides), SearchConfig(keys=keys, **search),
-                         trials)
+                         trials, initial)
 
 
 def trials(folder):
@@ -73,7 +75,7 @@ def formula(monkeypatch):
     """Trainings whose error rate is highest at small rates: 1 - rate, all epochs alike."""
     trained = []
 
-    def train(folder, training, development, config, resume, on_epoch=None):
+    def train(folder, training, development, config, resume, initial=None, on_epoch=None):
         assert resume
         trained.append(config)
         folder.mkdir(parents=True, exist_ok=True)
@@ -176,6 +178,42 @@ def test_settings_that_cannot_be_trained_with_do_not_end_a_search(tiny, tmp_path
         run(tmp_path / "b", tiny, {"learning_rate": {"choices": [0.1, 0.2]}}, sampler="grid")
 
 
+@pytest.mark.parametrize("choices", [
+    {"precision": {"choices": ["float16", "float32"]}},  # there is no GPU
+    {"rates.layers.1": {"choices": [0.5]}, "model.layers": {"choices": [1, 2]}}])
+def test_nor_do_those_of_which_only_the_training_knows(choices, tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    text = run(tmp_path, tiny, choices, overrides=["epochs=1", "average.epochs=1"], sampler="grid")
+    assert "2 trials: 1 finished, 1 not trainable (0)" in text
+
+
+def test_every_trial_starts_from_a_bundle(tiny, tmp_path):
+    """Its network, but for what is looked for or given."""
+    bundles = [train_model(tmp_path / name, *tiny, load_config(TrainConfig, None, [
+        *TINY, "model.units=6", "epochs=1", f"seed={seed}"]), resume=False)
+        for seed, name in enumerate(("first", "second"))]
+    settings = load_config(TrainConfig, None, ["batch_seconds=4", "epochs=1"])
+    search = SearchConfig(keys={"rates.layers": {"choices": [0, 1]}}, sampler="grid")
+    tune_training(tmp_path / "search", *tiny, settings, search, initial=bundles[0])
+    starts = load_bundle(bundles[0]).weights
+    for number in (0, 1):
+        bundle = load_bundle(tmp_path / "search" / f"trial-{number:03d}" / "bundle")
+        assert bundle.config.model.units == 6
+        assert bundle.config.provenance["initial"]["bundle"] == str(bundles[0])
+        kept = [np.array_equal(array, starts[name]) for name, array in bundle.weights.items()
+                if name.startswith("layers")]
+        assert all(kept) if number == 0 else not any(kept)
+    best = load_config(TrainConfig, tmp_path / "search" / "best.yaml")
+    assert best.model.units == 6
+    again = train_model(tmp_path / "again", *tiny, best, resume=False, initial=bundles[0])
+    number = int((tmp_path / "search" / "best.yaml").read_text().split()[2].rstrip(":"))
+    assert (again / "model.safetensors").read_bytes() == (
+        tmp_path / "search" / f"trial-{number:03d}" / "bundle" / "model.safetensors").read_bytes()
+    for other in (bundles[1], None):
+        with pytest.raises(AsrError, match="begun from --init"):
+            tune_training(tmp_path / "search", *tiny, settings, search, initial=other)
+
+
 def test_another_fault_ends_it_and_the_trial_is_tried_again(tiny, tmp_path, monkeypatch, formula):
     def broken(*_, **__):
         raise AsrError("disk full")
@@ -218,7 +256,7 @@ def test_a_trial_in_other_hands_is_left_alone(tiny, tmp_path, formula):
     other = optuna.load_study(study_name="train", storage=f"sqlite:///{study}")
     other.enqueue_trial({"model.units": 4, "model.dropout": 0.1})
     other.ask()
-    with lock(tmp_path / "trial-001"):
+    with lock_folder(tmp_path / "trial-001"):
         text = run(tmp_path, tiny, GRID, sampler="grid")
     assert "9 trials: 8 finished, 1 running (1)" in text
     assert trials(tmp_path)[1].state == TrialState.RUNNING
@@ -242,7 +280,7 @@ def test_a_signal_within_a_training_ends_the_search_after_it(tiny, tmp_path, mon
 def test_folds_are_pooled_over_words_and_the_first_one_prunes(tiny, tmp_path, monkeypatch):
     measured, reporting = [], []
 
-    def train(folder, training, development, config, resume, on_epoch=None):
+    def train(folder, training, development, config, resume, initial=None, on_epoch=None):
         measured.append((folder.name, len(development)))
         reporting.append(on_epoch is not None)
         folder.mkdir(parents=True)
