@@ -4,7 +4,8 @@
 The same network, weights and batch, in turn in one run. Packed sequences are how
 deepspeech.pytorch and SpeechBrain keep utterances of unequal length apart; where SpeechBrain is
 installed its own LSTM encoder (speechbrain.nnet.RNN.LSTM) takes the place of the layers as well.
-icefall is no package that pip could install. The limit is what a large matrix product reaches on
+icefall is no package that pip could install. A step is a training's: masks, dropout, gradients,
+clipping and AdamW, at a learning rate of 0. The limit is what a large matrix product reaches on
 the same cores. The step's arithmetic is counted as `asr.model.summary.parts` counts it, three times
 (one product forward, two backward), a multiplication and an addition as two; padding included.
 
@@ -16,14 +17,21 @@ On a GPU halves are float16, see `asr.train.precision`, and the large product is
 import argparse
 import statistics
 import time
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
+from asr.augment.spec_augment import spec_augment_spans
 from asr.model.config import ModelConfig
+from asr.model.frame_batch import FrameBatch
 from asr.model.network import Network
 from asr.model.recurrent import RecurrentLayer
 from asr.model.summary import parts
+from asr.train.config import TrainConfig
+from asr.train.data import Batch
+from asr.train.optimisers import make_optimisers
+from asr.train.step import Gradients
 
 FEATURES, SYMBOLS = 80, 29
 
@@ -62,6 +70,44 @@ class SpeechBrainLayers(nn.Module):
         return self.rnn(x.transpose(0, 1), lengths=self.lengths)[0].transpose(0, 1)
 
 
+class Step:
+    """One update of a network, as a training makes it."""
+
+    def __init__(self, network: Network, config: TrainConfig, device: torch.device,
+                 dtype: torch.dtype) -> None:
+        self.network = network
+        self.clip = config.clip
+        self.scaler = torch.amp.GradScaler(
+            device.type, enabled=device.type == "cuda" and dtype != torch.float32)
+        self.gradients = Gradients(network, device, dtype, self.scaler, consistency=0)
+        self.optimisers = make_optimisers(network, config)
+
+    def __call__(self, batch: Batch) -> None:
+        self.gradients.add(batch)
+        for optimiser in self.optimisers:
+            self.scaler.unscale_(optimiser)
+        nn.utils.clip_grad_norm_(self.network.parameters(), self.clip)
+        for optimiser in self.optimisers:
+            self.scaler.step(optimiser)
+        self.scaler.update()
+        self.network.zero_grad(set_to_none=True)
+
+
+def make_batch(lengths: Tensor, outputs: Tensor, config: TrainConfig) -> Batch:
+    """Noise of these lengths, with a label for every other output frame."""
+    label_lengths = outputs // 2
+    total = int(label_lengths.sum())
+    time_spans, frequency_spans = spec_augment_spans(
+        config.spec_augment, [(0, i) for i in range(len(lengths))], lengths.numpy(), FEATURES, 0.01)
+    statistics = torch.stack([torch.zeros(len(lengths), FEATURES),
+                              torch.ones(len(lengths), FEATURES)], dim=1)
+    frames = FrameBatch(torch.randn(len(lengths), int(lengths.max()), FEATURES).half(), lengths,
+                        statistics)
+    return Batch([str(i) for i in range(len(lengths))], total, int(lengths.sum()), frames,
+                 torch.randint(1, SYMBOLS, (total,)), label_lengths, 1, time_spans,
+                 frequency_spans, torch.arange(len(lengths)))
+
+
 def peak(dtype: torch.dtype, device: torch.device) -> float:
     """FLOP/s of a 2048³ product, of an 8192³ one on a GPU, the best of ten."""
     size = 8192 if device.type == "cuda" else 2048
@@ -92,32 +138,22 @@ def main() -> None:
     torch.backends.cudnn.allow_tf32 = False
 
     torch.manual_seed(0)
-    config = ModelConfig(layers=options.layers, units=options.units, dropout=0)
+    settings = TrainConfig(model=ModelConfig(layers=options.layers, units=options.units))
+    config = settings.model
     reversed_network = Network(config, FEATURES, SYMBOLS).to(device)
     # Like lengths, as a bucketed batch has them: the shortest is a tenth shorter.
     lengths = torch.linspace(options.frames, 0.9 * options.frames, options.utterances).long()
-    lengths = lengths.to(device)
     outputs = reversed_network.output_lengths(lengths)
     packed_network = Network(config, FEATURES, SYMBOLS).to(device)
     packed_network.load_state_dict(reversed_network.state_dict())
     packed_network.layers = nn.ModuleList(
         PackedLayer(layer, outputs) for layer in packed_network.layers).to(device)
 
-    x = torch.randn(options.utterances, options.frames, FEATURES, device=device)
-    normalisation = torch.ones(options.utterances, 2, FEATURES, device=device)
-    label_lengths = outputs // 2
-    labels = torch.randint(1, SYMBOLS, (int(label_lengths.sum()),), device=device)
-
-    def step(network: Network, dtype: torch.dtype) -> None:
-        with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
-            posteriors = network(x, lengths, normalisation)
-        nn.functional.ctc_loss(posteriors, labels, outputs, label_lengths,
-                               reduction="sum").backward()
-        network.zero_grad(set_to_none=True)
-
+    batch = make_batch(lengths, outputs, settings)
+    frames = batch.frames.to(device)
     with torch.inference_mode():
-        a, b = (network(x, lengths, normalisation) for network in (reversed_network,
-                                                                   packed_network))
+        a, b = (network(frames.x, frames.lengths, frames.statistics)
+                for network in (reversed_network, packed_network))
         difference = max(float((a[:n, i] - b[:n, i]).abs().max()) for i, n in enumerate(outputs))
     networks = {"reversal": reversed_network, "packed": packed_network}
     try:
@@ -138,9 +174,11 @@ def main() -> None:
     for dtype in (torch.float32,
                   torch.float16 if device.type == "cuda" else torch.bfloat16):
         times: dict[str, list[float]] = {name: [] for name in networks}
+        steps = {name: Step(network, settings, device, dtype)
+                 for name, network in networks.items()}
         for repeat in range(options.repeats + 1):
-            for name, network in networks.items():
-                seconds = timed(lambda network=network, dtype=dtype: step(network, dtype), device)
+            for name, step in steps.items():
+                seconds = timed(partial(step, batch), device)
                 if repeat:  # the first is a warm-up
                     times[name].append(seconds)
         limit = peak(dtype, device)
