@@ -1,7 +1,9 @@
 """Any audio file → float32 mono samples at the rate that is asked for."""
 
 import os
+import struct
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -18,6 +20,8 @@ RAW_SAMPLE_RATE = 16_000  # headerless .raw files (AN4's): 16-bit, 16 kHz, mono
 _BLOCK = 1 << 18  # values read at once: memory follows the data, not what the header claims
 _RATES = (1_000, 1_000_000)  # Hz; outside of it a few samples would become hours, or hours none
 _UNKNOWN = (1 << 63) - 1  # libsndfile's number of samples of a FLAC file whose header says none
+_STREAMED = 0x7fff0000  # bytes; from here on a WAV header means that nobody knew how many
+_OGG_PAGE = 27 + 255 + 255 * 255  # bytes of the longest page
 
 
 class _Counted(soundfile.SoundFile):
@@ -50,12 +54,13 @@ class AudioInfo:
 
 
 def audio_info(path: Path) -> AudioInfo:
-    """Read the header only.
+    """Read the header; nothing is decoded.
 
     Raises
     ------
     AsrError
-        No such file, a directory, empty, or in no format that libsndfile knows.
+        No such file, a directory, empty, in no format that libsndfile knows, or WAV or Ogg that
+        is cut off.
     """
     with _open(path) as file:
         return AudioInfo(file.samplerate, file.channels, file.frames)
@@ -160,6 +165,8 @@ def _open(source: Path | BinaryIO) -> soundfile.SoundFile:
     file = opened(soundfile.SoundFile)
     try:
         check_rate(file.samplerate, str(name))
+        if file.format in ("WAV", "WAVEX", "OGG") and _cut_off(source):
+            raise AsrError(f"{name}: damaged or cut off (it ends before its header says)")
     except AsrError:
         file.close()
         raise
@@ -202,6 +209,41 @@ def _open_path(path: Path, kind: type[soundfile.SoundFile]) -> soundfile.SoundFi
     except (soundfile.LibsndfileError, OSError) as error:
         reason = getattr(error, "error_string", None) or str(error)
         raise AsrError(f"{path}: not readable as audio ({reason.rstrip('.')})") from None
+
+
+def _cut_off(source: Path | BinaryIO) -> bool:
+    """Whether a WAV or Ogg file ends too early, over which libsndfile passes in silence."""
+    with source.open("rb") if isinstance(source, Path) else nullcontext(source) as file:
+        place = file.tell()
+        end = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        cut = _cut_off_ogg(file, end) if file.read(4) == b"OggS" else _cut_off_wav(file, end)
+        file.seek(place)
+    return cut
+
+
+def _cut_off_ogg(file: BinaryIO, end: int) -> bool:
+    """Whether its last page is not whole. Many files, Android's say, mark no page as the last."""
+    file.seek(max(end - _OGG_PAGE, 0))
+    tail = file.read()
+    page = tail[tail.rfind(b"OggS"):]
+    if len(page) < 27:
+        return True
+    length = 27 + page[26] + sum(page[27:27 + page[26]])
+    marked = page[5] & 4
+    return length > len(page) or (length < len(page) and not marked)
+
+
+def _cut_off_wav(file: BinaryIO, end: int) -> bool:
+    """Whether its samples pass its end."""
+    file.seek(0)
+    order = ">" if file.read(12).startswith(b"RIFX") else "<"
+    while len(header := file.read(8)) == 8 and any(header[:4]):  # not through hours of silence
+        name, size = struct.unpack(f"{order}4sI", header)
+        if name == b"data":
+            return size < _STREAMED and file.tell() + size > end
+        file.seek(size + size % 2, os.SEEK_CUR)
+    return False
 
 
 def _blocks(file: soundfile.SoundFile, name: Path | str, first: int, wanted: int

@@ -5,8 +5,8 @@ class AsrError(Exception):
     """A fault in the input, the configuration or the machine, not in the program.
 
     The message says what is wrong, where, and how to mend it, in one line.
-    The command line prints it to stderr and leaves with exit code 2; any other
-    exception is a bug and keeps its traceback.
+    The command line prints it to stderr and leaves with exit code 2, as it does with an
+    `OSError` that names a file; any other exception is a bug and keeps its traceback.
     """
 
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from fnmatch import fnmatch
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from asr.errors import AsrError, one_line
@@ -110,26 +110,39 @@ def _alive(process: int) -> bool:
     return True
 
 
+def _open(path: Path, binary: bool) -> IO:
+    return path.open("wb" if binary else "w", encoding=None if binary else "utf-8")
+
+
 @contextmanager
 def atomic_write(path: Path, binary: bool = False) -> Iterator[IO]:
     """Open a temporary file beside `path` and rename it there once the block succeeds.
 
-    Where `path` is a link, so is it afterwards, and what it stands for is written.
+    Where `path` is a link, so is it afterwards, and what it stands for is written. A pipe or a
+    device is written to as it is.
 
     Raises
     ------
     AsrError
         The folder cannot be made or written to, or the disk is full. Nothing is left behind.
+    BrokenPipeError
+        The reader of a pipe has left.
     """
-    path = _target(path)
-    temporary = _beside(path, "partial")
+    target = _target(path)
+    temporary = _beside(target, "partial")
     try:
-        _make_parent(path)
-        with temporary.open("wb" if binary else "w", encoding=None if binary else "utf-8") as file:
+        if path.exists() and not path.is_file():  # asked of /dev/stdout, whose target has no name
+            with _open(path, binary) as file:
+                yield file
+            return
+        _make_parent(target)
+        with _open(temporary, binary) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(path)
+        temporary.replace(target)
+    except BrokenPipeError:
+        raise
     except OSError as error:
         raise cannot_write(path, error) from error
     finally:
@@ -264,12 +277,25 @@ def sha256(path: Path) -> str:
 
 
 def extract_tar(archive: Path, folder: Path) -> None:
-    """Unpack a tar archive below `folder`; a member that would leave it is an `AsrError`."""
+    """Unpack a tar archive's files and folders below `folder`.
+
+    A link, a device, or a name that would leave the folder is an `AsrError`. Not by `tarfile`'s
+    filters: Python 3.11 has them from 3.11.4 on.
+    """
     try:
         with tarfile.open(archive) as tar:
-            tar.extractall(folder, filter="data")
-    except tarfile.FilterError as error:
-        raise AsrError(f"{archive}: unsafe archive: {error}") from None
+            for member in tar:
+                name = PurePosixPath(member.name)
+                source = tar.extractfile(member) if member.isreg() else None
+                if name.is_absolute() or ".." in name.parts or not (source or member.isdir()):
+                    raise AsrError(f"{archive}: unsafe archive: {member.name} is no plain file or "
+                                   "folder inside")
+                if source is None:
+                    (folder / name).mkdir(parents=True, exist_ok=True)
+                else:
+                    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                    with (folder / name).open("wb") as file:
+                        shutil.copyfileobj(source, file)
     except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise AsrError(f"{archive}: not a whole tar archive ({one_line(error)}); "
                        "fetch it again") from None

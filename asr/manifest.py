@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from asr.errors import AsrError
 from asr.files import atomic_write, file_name, read_lines
 
+_LONGEST = 1e9  # seconds: thirty years
+
 
 class Record(BaseModel):
     """Base of the line types: immutable; a key it does not know is an error."""
@@ -25,9 +27,9 @@ class Utterance(Record):
     """Path of the audio file; a relative one counts from the manifest's folder."""
     text: str
     speaker: str
-    start: float = Field(default=0.0, ge=0)
+    start: float = Field(default=0.0, ge=0, le=_LONGEST)
     """Where the utterance starts in the file, in seconds."""
-    duration: float = Field(gt=0)
+    duration: float = Field(gt=0, le=_LONGEST)
     """Length in seconds."""
     sample_rate: int = Field(gt=0)
     """The file's own rate in Hz."""

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, TypeVar
 
 from asr.parallel import under_torchrun
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress, ProgressColumn
 
 T = TypeVar("T")
+D = TypeVar("D")
 _LINE_EVERY = 30.0  # seconds
 
 
@@ -27,12 +28,35 @@ def track(items: Iterable[T], description: str, total: int | None = None) -> Ite
         with _bar(MofNCompleteColumn()) as progress:
             yield from progress.track(items, total=total, description=description)
         return
-    last = time.monotonic()
-    for count, item in enumerate(items):
-        if time.monotonic() - last > _LINE_EVERY:
-            last = time.monotonic()
-            log(f"{description}: {count}{f' of {total}' if total else ''}")
-        yield item
+    yield from _with_lines(
+        enumerate(items),
+        lambda count, _: f"{description}: {count}{f' of {total}' if total else ''}")
+
+
+def track_bytes(done: Iterable[tuple[int, int | None]], description: str) -> None:
+    """As `track`, of a transfer, which is done by exhausting `done`.
+
+    Parameters
+    ----------
+    done : iterable of (int, int or None)
+        How many bytes have come, and of how many in all, if that is known.
+    """
+    if _bars():
+        from rich.progress import DownloadColumn, TransferSpeedColumn
+
+        with _bar(DownloadColumn(), TransferSpeedColumn()) as bar:
+            task = bar.add_task(description, total=None)
+            for completed, total in done:
+                bar.update(task, completed=completed, total=total)
+        return
+
+    def line(state: tuple[int, int | None], _: float) -> str:
+        completed, total = state
+        of = f" of {total / 1e6:,.0f}" if total else ""
+        return f"{description}: {completed / 1e6:,.0f}{of} MB"
+
+    for _ in _with_lines(((state, None) for state in done), line):
+        pass
 
 
 def track_audio(items: Iterable[tuple[float, T]], description: str, total: float) -> Iterator[T]:
@@ -45,10 +69,10 @@ def track_audio(items: Iterable[tuple[float, T]], description: str, total: float
     total : float
         Seconds, as far as is known.
     """
-    began = last = time.monotonic()
     if _bars():
         from rich.progress import TextColumn
 
+        began = time.monotonic()
         with _bar(TextColumn("{task.fields[gone]}"), TextColumn("{task.fields[speed]}")) as bar:
             task = bar.add_task(description, total=total or None, gone="", speed="")
             for done, item in items:
@@ -56,13 +80,21 @@ def track_audio(items: Iterable[tuple[float, T]], description: str, total: float
                            speed=real_time_factor(done, time.monotonic() - began))
                 yield item
         return
+
+    def line(done: float, elapsed: float) -> str:
+        left = f", {clock((total - done) * elapsed / done)} left" if 0 < done <= total else ""
+        return f"{description}: {_gone_by(done, total)}, {real_time_factor(done, elapsed)}{left}"
+
+    yield from _with_lines(items, line)
+
+
+def _with_lines(items: Iterable[tuple[D, T]], line: Callable[[D, float], str]) -> Iterator[T]:
+    """Pass the items on; now and then say a line of what is done, and in how many seconds."""
+    began = last = time.monotonic()
     for done, item in items:
         if time.monotonic() - last > _LINE_EVERY:
             last = time.monotonic()
-            left = (f", {clock((total - done) * (last - began) / done)} left"
-                    if 0 < done <= total else "")
-            log(f"{description}: {_gone_by(done, total)}, "
-                f"{real_time_factor(done, last - began)}{left}")
+            log(line(done, last - began))
         yield item
 
 

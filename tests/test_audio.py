@@ -129,27 +129,69 @@ def test_header_claiming_two_to_the_31_samples(tmp_path):
     assert peak < 16 << 20
 
 
-def test_wav_header_claiming_too_much_counts_what_is_there(tmp_path):
+@pytest.mark.parametrize("claimed", [0x7fff0000, 0x7ffff000, 2**31, 2**32 - 16, 2**32 - 1])
+def test_wav_header_claiming_too_much_counts_what_is_there(tmp_path, claimed):
+    """Programs that write to a pipe cannot know the length: GStreamer's, sox's, arecord's, …"""
     path = tmp_path / "a.wav"
     soundfile.write(path, tone(), RATE, subtype="PCM_16")
     data = bytearray(path.read_bytes())
-    data[40:44] = struct.pack("<I", 2**32 - 16)
+    data[40:44] = struct.pack("<I", claimed)
     path.write_bytes(data)
-    assert audio_info(path).frames == RATE
+    assert audio_info(path).frames == len(read_audio(path, RATE)) == RATE
 
 
-def truncated(path: Path, **options) -> Path:
-    soundfile.write(path, np.random.default_rng(0).uniform(-1, 1, 3 * RATE), RATE, **options)
-    data = path.read_bytes()
-    path.write_bytes(data[:len(data) // 2])
-    return path
+OPUS = {"format": "OGG", "subtype": "OPUS"}
 
 
-@pytest.mark.parametrize("suffix", ["flac", "mp3"])
-def test_truncated(tmp_path, suffix):
-    with pytest.raises(AsrError, match="cut off") as caught:
-        read_audio(truncated(tmp_path / f"a.{suffix}"), RATE)
-    assert "\n" not in str(caught.value)
+def encoded(format: str, **options) -> bytes:
+    buffer = io.BytesIO()
+    soundfile.write(buffer, np.random.default_rng(0).uniform(-1, 1, 3 * RATE), RATE, format=format,
+                    **options)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("options", [
+    {"format": "FLAC"}, {"format": "MP3"}, {"format": "WAV"}, {"format": "WAV", "endian": "BIG"},
+    {"format": "WAV", "subtype": "IMA_ADPCM"}, {"format": "WAVEX"}, {"format": "OGG"}, OPUS],
+    ids=lambda options: "-".join(options.values()))
+def test_truncated(tmp_path, options):
+    data = encoded(**options)
+    (tmp_path / "a").write_bytes(data[:len(data) // 2])
+    with (tmp_path / "a").open("rb") as stream:
+        for source in (tmp_path / "a", stream):
+            with pytest.raises(AsrError, match="cut off") as caught:
+                list(audio_blocks(source, RATE))
+            assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("options", [{"format": "OGG"}, OPUS], ids=["vorbis", "opus"])
+def test_ogg_that_ends_within_its_last_page(tmp_path, options):
+    data = encoded(**options)
+    path, last = tmp_path / "a.ogg", data.rfind(b"OggS")
+    for end in (last + 1, last + 5, last + 26, last + 27, last + 28, len(data) - 1):
+        path.write_bytes(data[:end])
+        with pytest.raises(AsrError, match=r"a\.ogg: damaged or cut off"):
+            audio_info(path)
+    path.write_bytes(data + bytes(128))  # as a tag at the end
+    assert len(read_audio(path, RATE)) == 3 * RATE
+
+
+def test_ogg_without_an_end(tmp_path):
+    """Whole pages, none marked as the last: Android's, and what is recorded of a live stream."""
+    data = encoded(**OPUS)
+    (tmp_path / "a.opus").write_bytes(data[:data.rfind(b"OggS")])
+    assert RATE < len(read_audio(tmp_path / "a.opus", RATE)) < 3 * RATE
+
+
+def test_wav_with_other_chunks(tmp_path):
+    """Whole, and a sample short of it."""
+    path, data = tmp_path / "a.wav", encoded("WAV")
+    odd = b"odd " + struct.pack("<I", 3) + b"abc\0"
+    path.write_bytes(data[:36] + odd + data[36:] + odd)
+    assert len(read_audio(path, RATE)) == 3 * RATE
+    path.write_bytes(data[:36] + odd + data[36:-2])
+    with pytest.raises(AsrError, match="cut off"):
+        read_audio(path, RATE)
 
 
 def bad_file(folder: Path, kind: str) -> Path:

@@ -69,6 +69,8 @@ def changed(**changes) -> str:
     (changed(duration=0), "`duration`: input should be greater than 0"),
     (changed(duration="NaN"), "`duration`: input should be a finite number"),
     (changed(start=-1), "`start`: "),
+    (changed(start=1e305), "`start`: input should be less than or equal to 1000000000"),
+    (changed(duration=1e305), "`duration`: input should be less than or equal to 1000000000"),
     (changed(colour="red"), "`colour`: extra inputs are not permitted"),
     (changed(extra={"age": 3}), "`extra.age`: input should be a valid string"),
 ])

@@ -4,7 +4,7 @@ import importlib
 import io
 import os
 import sys
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -40,6 +40,11 @@ def asr() -> None:
     """Speech recognition: from a corpus to a word error rate, and from audio to text."""
 
 
+def _fail(message: str) -> NoReturn:
+    click.echo(f"asr: error: {message}", err=True)
+    sys.exit(2)
+
+
 def main() -> None:
     """Run the command line; see `AsrError` for what becomes of errors."""
     for stream in (sys.stdout, sys.stderr):
@@ -49,11 +54,19 @@ def main() -> None:
     try:
         sys.exit(asr.main(standalone_mode=False) or 0)
     except AsrError as error:
-        click.echo(f"asr: error: {error}", err=True)
-        sys.exit(2)
+        _fail(str(error))
     except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
+        context = error.ctx if isinstance(error, click.UsageError) else None
+        if context and error.message == context.get_help():  # a command by itself
+            error.show()
+            sys.exit(error.exit_code)
+        more = f" ({context.command_path} --help)" if context else ""
+        _fail(" ".join(error.format_message().split()).rstrip(".") + more)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        # Of a path where one may not look, which Path.exists and its like raise.
+        _fail(f"{error.filename}: {error.strerror}")
     except (click.Abort, KeyboardInterrupt):
         click.echo("asr: interrupted", err=True)
         sys.exit(130)

@@ -14,7 +14,7 @@ from asr.files import file_name, write_stdout
 @click.option("--normaliser", default="librispeech", show_default=True, metavar="NAME",
               help="Texts must be as it leaves them.")
 @click.option("--headers-only", is_flag=True, help="Do not decode the audio: faster, but blind to "
-              "files that are cut off or hold NaN.")
+              "files that are damaged or hold NaN.")
 @click.option("--nonspeech", is_flag=True, help="An utterance without text is no fault: nothing is "
               "said in it, as for `asr train nonspeech=true`.")
 @click.option("--json", "as_json", is_flag=True, help="Print the faults as a JSON list.")

@@ -240,7 +240,7 @@ def load_bundle(path: Path, device: str = "cpu") -> Bundle:
             check_contents(path, file, expected, "take another copy of the bundle")
             weights = unpack({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
     except FileNotFoundError:
-        raise AsrError(f"{path}: model.safetensors is missing") from None
+        raise AsrError(f"{path}: model.safetensors is missing, or you may not read it") from None
     except (SafetensorError, OSError) as error:
         raise AsrError(f"{path}/model.safetensors: damaged ({error})") from None
     statistics = weights.pop(_STATISTICS, None)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from asr.audio import SUFFIXES, AudioInfo, audio_info
 from asr.errors import AsrError
-from asr.manifest import Utterance, audio_path, write_records
+from asr.manifest import Utterance, audio_path, parse_record, write_records
 from asr.parallel import cores, ordered_map
 from asr.progress import log, track
 from asr.text.normalise import normaliser as find_normaliser
@@ -72,7 +72,16 @@ def complete(entries: Sequence[Entry], normaliser: str = "librispeech",
 
 
 def write_corpus(path: Path, utterances: Sequence[Utterance]) -> None:
-    """Write a manifest and say on stderr what is in it."""
+    """Write a manifest and say on stderr what is in it.
+
+    Raises
+    ------
+    AsrError
+        It cannot be written, or a file that is no manifest is there: the corpus's own, perhaps.
+    """
+    if path.is_file() and not _is_manifest(path):
+        raise AsrError(f"{path}: a file that is no manifest is there; name another, or move it "
+                       "away")
     write_records(path, utterances)
     log(f"{path}: {len(utterances):,} utterances, "
         f"{sum(u.duration for u in utterances) / 3600:.2f} h, "
@@ -80,17 +89,30 @@ def write_corpus(path: Path, utterances: Sequence[Utterance]) -> None:
         f"{sum(len(u.text.split()) for u in utterances):,} words")
 
 
+def _is_manifest(path: Path) -> bool:
+    """Whether its first line is an utterance, or nothing is in it."""
+    with path.open("rb") as file:
+        line = file.readline(1 << 20).decode("utf-8-sig", "replace")
+    try:
+        if line:
+            parse_record(line, Utterance)
+    except AsrError:
+        return False
+    return True
+
+
 def find_audio(path: Path) -> Path:
-    """The file of that name, or the first of that name in another of `SUFFIXES`.
+    """The file of that name, or the first of that name in another of `SUFFIXES`, capitals last.
 
     Raises
     ------
     AsrError
         There is none.
     """
-    name = path.stem if path.suffix in SUFFIXES else path.name
+    name = path.stem if path.suffix.lower() in SUFFIXES else path.name
+    suffixes = (*SUFFIXES, *map(str.upper, SUFFIXES))
     try:
-        for candidate in (path, *(path.with_name(name + suffix) for suffix in SUFFIXES)):
+        for candidate in (path, *(path.with_name(name + suffix) for suffix in suffixes)):
             if candidate.is_file():
                 return candidate
     except (OSError, ValueError) as error:  # no permission; no possible file name

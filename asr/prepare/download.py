@@ -2,26 +2,15 @@
 
 import http.client
 import shutil
-import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
-
-from asr.errors import AsrError
+from asr.errors import AsrError, one_line
 from asr.files import atomic_folder, cannot_write, extract_tar, sha256
 from asr.prepare.librispeech import has_subset, librispeech_root
-from asr.progress import log
+from asr.progress import log, track_bytes
 
 OPENSLR = "https://www.openslr.org/resources"
 ARCHIVES = {
@@ -81,7 +70,8 @@ def fetch(url: str, path: Path, checksum: str) -> None:
     """Make the file be at `path` with the SHA-256 `checksum`.
 
     A file that is there is only checked. Otherwise what arrives is kept in `<path>.partial`,
-    which a later call continues (HTTP Range; a server without it starts anew).
+    which a later call continues (HTTP Range). A server without it starts anew, and what is there
+    stays until the new transfer has become as long.
 
     Raises
     ------
@@ -89,16 +79,17 @@ def fetch(url: str, path: Path, checksum: str) -> None:
         The network or the disk failed, or the checksum differs; a fetched file with another
         checksum is kept as `<path>.wrong`.
     """
-    if path.exists():
-        if sha256(path) != checksum:
-            raise AsrError(f"{path}: not the published file (its SHA-256 is not {checksum[:12]}…), "
-                           "perhaps cut off; move it away to fetch it again")
-        return
     partial = path.with_name(f"{path.name}.partial")
     try:
+        if path.exists():
+            if sha256(path) != checksum:
+                raise AsrError(f"{path}: not the published file (its SHA-256 is not "
+                               f"{checksum[:12]}…), perhaps cut off; move it away to fetch it "
+                               "again")
+            return
         partial.parent.mkdir(parents=True, exist_ok=True)
         partial.touch()
-        _transfer(url, path, partial)
+        track_bytes(_transfer(url, path, partial), path.name)
         if sha256(partial) != checksum:
             wrong = partial.replace(path.with_name(f"{path.name}.wrong"))
             raise AsrError(f"{url}: what arrived is not the published file (its SHA-256 is not "
@@ -108,53 +99,59 @@ def fetch(url: str, path: Path, checksum: str) -> None:
         raise cannot_write(path, error) from error
 
 
-def _transfer(url: str, path: Path, partial: Path) -> None:
-    """Fetch until nothing is missing; give up when an attempt brings nothing new."""
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(),
-               TransferSpeedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True),
-                  disable=not sys.stderr.isatty()) as progress:
-        task = progress.add_task(path.name, total=None)
-        while True:
-            before = partial.stat().st_size
-            try:
-                for done, total in _append(url, partial):
-                    progress.update(task, completed=done, total=total)
-                return
-            except _CutError as error:
-                if partial.stat().st_size == 0:
-                    partial.unlink()
-                elif partial.stat().st_size > before:
-                    continue
-                raise AsrError(f"cannot fetch {url} ({error}); run again to continue, or download "
-                               f"it by hand and put it at {path}") from None
+def _transfer(url: str, path: Path, partial: Path) -> Iterator[tuple[int, int | None]]:
+    """Fetch until nothing is missing; give up when an attempt brings nothing new.
+
+    Yields what `_append` does.
+    """
+    while True:
+        before = partial.stat().st_size
+        try:
+            yield from _append(url, partial)
+            return
+        except _CutError as error:
+            if partial.stat().st_size == 0:
+                partial.unlink()
+            elif partial.stat().st_size > before:
+                continue
+            raise AsrError(f"cannot fetch {url} ({error}); run again to continue, or download it "
+                           f"by hand and put it at {path}") from None
 
 
 def _append(url: str, partial: Path) -> Iterator[tuple[int, int | None]]:
     """Continue `partial`; yields the bytes that are there, and those of the whole if known."""
-    done = partial.stat().st_size
+    before = partial.stat().st_size
     request = urllib.request.Request(url)  # noqa: S310 (the addresses are this module's)
-    if done:
-        request.add_header("Range", f"bytes={done}-")
+    if before:
+        request.add_header("Range", f"bytes={before}-")
     try:
         response = urllib.request.urlopen(request, timeout=_TIMEOUT)  # noqa: S310
     except urllib.error.HTTPError as error:
-        if error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE and done:
+        if error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE and before:
             return  # all of it is there; the checksum tells whether it is the right one
-        raise _CutError(f"HTTP {error.code} {error.reason}") from None
+        raise _CutError(one_line(error)) from None
     except (OSError, http.client.HTTPException) as error:
         raise _CutError(_reason(error)) from None
     with response:
-        continued = response.status == http.client.PARTIAL_CONTENT
-        done = done if continued else 0
-        length = response.headers.get("Content-Length")
-        total = done + int(length) if length else None
-        with partial.open("ab" if continued else "wb") as file:
-            for block in _blocks(response):
-                done += file.write(block)
-                yield done, total
+        anew = before > 0 and response.status != http.client.PARTIAL_CONTENT
+        target = partial.with_name(f"{partial.name}.anew") if anew else partial
+        done = 0 if anew else before
+        total = None if response.length is None else done + response.length
+        try:
+            with target.open("wb" if anew else "ab") as file:
+                for block in _blocks(response):
+                    done += file.write(block)
+                    if anew and done >= before:
+                        target.replace(partial)
+                        anew = False
+                    yield done, total
+        finally:
+            if anew:
+                target.unlink(missing_ok=True)
     if total is not None and done < total:
         raise _CutError(f"cut off at {done:,} of {total:,} bytes")
+    if anew:
+        raise _CutError(f"the server sends {done:,} bytes anew, not the rest after {before:,}")
 
 
 def _blocks(response: http.client.HTTPResponse) -> Iterator[bytes]:

@@ -37,8 +37,12 @@ def prepare_librispeech(corpus: Path, subset: str, normaliser: str = "librispeec
     Raises
     ------
     AsrError
-        The subset is not there, or as `complete`.
+        The subset is not there or not named by a name, a line of a text has no id, or as
+        `complete`.
     """
+    if "/" in subset or subset in ("", ".", ".."):  # it names the manifest, too
+        raise AsrError(f"subset {subset!r}: expected the name of a folder in {corpus}, such as "
+                       "dev-clean")
     root = librispeech_root(corpus)
     entries = _chosen(_entries(root, "dev-clean"), root / f"{MINI_DEV}.utts") \
         if _is_list(root, subset) else _entries(root, subset)
@@ -76,9 +80,16 @@ def _entries(root: Path, subset: str) -> list[Entry]:
         speaker = transcript.parent.parent.name
         extra = {"gender": genders.get(speaker), "chapter": chapter, "book": books.get(chapter)}
         known = {key: value for key, value in extra.items() if value}
-        for line in filter(str.strip, read_lines(transcript)):
+        for number, line in enumerate(read_lines(transcript), start=1):
+            if not line.strip():
+                continue
             id_, _, text = line.partition(" ")
-            entries.append(Entry(id_, transcript.with_name(id_), text, speaker, extra=known))
+            try:
+                audio = transcript.with_name(id_)
+            except ValueError:
+                raise AsrError(f"{transcript}:{number}: expected `id TEXT`, found {line!r}") \
+                    from None
+            entries.append(Entry(id_, audio, text, speaker, extra=known))
     if not entries:
         raise AsrError(f"{folder}: no <speaker>/<chapter>/*.trans.txt in it")
     return entries

@@ -57,6 +57,8 @@ def split_utterances(utterances: Sequence[Utterance], key: Key, share: float
     AsrError
         Nothing would be left on one side.
     """
+    if not 0 < share < 1:  # NaN, too
+        raise AsrError(f"cannot hold out {share:g}: expected a share between 0 and 1")
     names = {getattr(utterance, key) for utterance in utterances}
     ordered = sorted(names, key=lambda name: hashlib.sha256(name.encode()).hexdigest())
     held_out = set(ordered[:math.ceil(share * len(ordered))])

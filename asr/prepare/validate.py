@@ -45,8 +45,8 @@ def validate_manifest(path: Path, units: CharacterUnits | None = None, frame_shi
     normaliser : str
         Texts must be as it leaves them.
     decode : bool
-        Decode all audio, in parallel. Headers alone, which are faster to read, do not show where
-        a file is cut off or its samples are not finite.
+        Decode all audio, in parallel. Headers alone, which are faster to read, do not show every
+        file that is cut off, nor samples that are not finite.
     nonspeech : bool
         Whether an utterance may be without text, see `asr.train.config.TrainConfig.nonspeech`.
 
@@ -59,8 +59,11 @@ def validate_manifest(path: Path, units: CharacterUnits | None = None, frame_shi
     Raises
     ------
     AsrError
-        There is no such file, or no line of it is an utterance.
+        There is no such file, no line of it is an utterance, or `frame_shift` is no number.
     """
+    if not math.isfinite(frame_shift):
+        raise AsrError(f"a frame shift of {frame_shift} s; expected a number of seconds, such as "
+                       "0.03")
     normalise = find_normaliser(normaliser)
     utterances, faults = _read(path)
     users = Counter(audio for audio, _ in {(u.audio, u.id) for _, u in utterances})

@@ -1,5 +1,6 @@
 """What `asr transcribe` is given: files, folders, manifests and standard input."""
 
+import os
 import shutil
 import sys
 import tempfile
@@ -88,7 +89,7 @@ def find_sources(arguments: Sequence[Path]) -> list[Source]:
         elif argument.suffix == ".jsonl":
             sources += [Source(u.id, _inside(argument, u.id), Path(u.audio), u.start, u.duration,
                                argument) for u in read_manifest(argument)]
-        elif argument.is_dir():
+        elif os.path.isdir(argument):  # noqa: PTH112 (Path.is_dir raises where it may not look)
             sources += [Source(file_name(path), path.relative_to(argument).with_suffix(""), path)
                         for path in audio_below(argument)]
         else:

@@ -9,6 +9,7 @@ import soundfile
 from click.testing import CliRunner
 
 from asr.cli import asr, main
+from asr.errors import AsrError
 from asr.manifest import read_manifest
 
 
@@ -54,7 +55,9 @@ def test_an4(tmp_path, audio):
         "train.jsonl": ["b"], "dev.jsonl": ["a"], "test.jsonl": ["c"]}
 
 
-def test_single_manifest_corpora(tmp_path, audio):
+@pytest.fixture
+def small_corpora(tmp_path, audio):
+    """Of one utterance, in several layouts at once."""
     for name in ("wavs/a.wav", "clips/a.wav", "a.wav"):
         audio(name)
     (tmp_path / "metadata.csv").write_text("a|Hi!\n")
@@ -63,10 +66,14 @@ def test_single_manifest_corpora(tmp_path, audio):
     (tmp_path / "wav.scp").write_text("a a.wav\n")
     (tmp_path / "text").write_text("a Hi!\n")
     (tmp_path / "utt2spk").write_text("a s\n")
+    return tmp_path
+
+
+def test_single_manifest_corpora(small_corpora, tmp_path):
     for corpus, source in (("ljspeech", "."), ("commonvoice", "v.tsv"), ("table", "t.csv"),
                            ("kaldi", ".")):
         manifest = tmp_path / f"{corpus}.jsonl"
-        result = run(corpus, tmp_path / source, manifest)
+        result = run(corpus, small_corpora / source, manifest)
         assert result.exit_code == 0, result.output
         assert [(u.id, u.text) for u in read_manifest(manifest)] == [("a", "hi")]
 
@@ -80,11 +87,22 @@ def test_skip_unreadable(tmp_path, audio):
     assert len(read_manifest(tmp_path / "m.jsonl")) == 1
 
 
+@pytest.mark.parametrize(("corpus", "source", "manifest"), [
+    ("ljspeech", ".", "metadata.csv"), ("commonvoice", "v.tsv", "v.tsv"),
+    ("table", "t.csv", "./t.csv"), ("kaldi", ".", "text"), ("kaldi", ".", "wav.scp")])
+def test_a_corpus_is_not_replaced_by_its_manifest(small_corpora, corpus, source, manifest):
+    before = (small_corpora / manifest).read_text()
+    result = run(corpus, small_corpora / source, small_corpora / manifest)
+    assert isinstance(result.exception, AsrError)
+    assert (small_corpora / manifest).read_text() == before
+
+
 @pytest.mark.parametrize("arguments", [
     ["table", "t.csv", "out/m.jsonl"],
     ["table", "none.csv", "out/m.jsonl"],
     ["table", "t.csv", "out/m.jsonl", "--normaliser", "english"],
     ["librispeech", ".", "out", "--subset", "dev-clean"],
+    ["librispeech", ".", "out", "--subset", "../x"],
     ["librispeech", ".", "out"],
     ["librispeech", "t.csv", "out", "--subset", "dev-clean"],
     ["an4", ".", "out"],
@@ -99,7 +117,8 @@ def test_faults_are_one_line_and_leave_nothing(tmp_path, monkeypatch, capsys, ar
     assert left.value.code == 2
     said = capsys.readouterr()
     assert said.out == ""
-    assert said.err.splitlines()[-1].lower().startswith(("asr: error: ", "error: "))
+    assert said.err.startswith("asr: error: ")
+    assert said.err.count("\n") == 1
     assert [path.name for path in tmp_path.iterdir()] == ["t.csv"]
 
 

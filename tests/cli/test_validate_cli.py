@@ -84,4 +84,5 @@ def test_exit_codes_of_the_program(manifest, tmp_path, monkeypatch):
     assert code(str(tmp_path / "none.jsonl")) == 2
     assert code(str(tmp_path)) == 2
     assert code(manifest(), "--units", str(tmp_path / "a.wav")) == 2
-    assert code(manifest(), "--frame-shift", "0") == 2
+    for shift in ("0", "nan", "inf"):
+        assert code(manifest(), "--frame-shift", shift) == 2

@@ -20,6 +20,13 @@ def test_audio_in_any_format(tmp_path, record, suffix, listed):
     assert (utterance.audio, utterance.duration, utterance.sample_rate) == (str(path), 1.0, 16_000)
 
 
+def test_audio_in_capitals(tmp_path, record):
+    record(tmp_path / "a.wav").rename(tmp_path / "a.WAV")
+    assert find_audio(tmp_path / "a") == find_audio(tmp_path / "a.flac") == tmp_path / "a.WAV"
+    record(tmp_path / "b.flac")
+    assert find_audio(tmp_path / "b.WAV") == tmp_path / "b.flac"
+
+
 def test_the_listed_file_comes_first(tmp_path, record):
     record(tmp_path / "a.flac")
     assert find_audio(record(tmp_path / "a.wav")) == tmp_path / "a.wav"
@@ -111,6 +118,25 @@ def test_write_says_what_is_in_it(tmp_path, record, capsys):
     assert said.err == f"{tmp_path}/out/m.jsonl: 2 utterances, 0.02 h, 2 speakers, 3 words\n"
     assert said.out == ""
     assert os.listdir(tmp_path / "out") == ["m.jsonl"]  # noqa: PTH208
+
+
+@pytest.mark.parametrize("content", [b"audio,text\na.wav,hi\n", b'{"id": "a", "text": "hi"}\n',
+                                     b"\xff\x00" * 9])
+def test_what_is_no_manifest_is_kept(tmp_path, record, content):
+    utterances = complete([Entry("x", record(tmp_path / "a.wav"), "one two", "s")])
+    (tmp_path / "m").write_bytes(content)
+    with pytest.raises(AsrError, match="m: a file that is no manifest is there; ") as caught:
+        write_corpus(tmp_path / "m", utterances)
+    assert "\n" not in str(caught.value)
+    assert (tmp_path / "m").read_bytes() == content
+
+
+def test_manifests_and_empty_files_are_replaced(tmp_path, record):
+    utterances = complete([Entry("x", record(tmp_path / "a.wav"), "one two", "s")])
+    (tmp_path / "m").touch()
+    for some in (utterances, utterances, utterances * 2):
+        write_corpus(tmp_path / "m", some)
+    assert len((tmp_path / "m").read_text().splitlines()) == 2
 
 
 def test_a_folder_whose_name_no_manifest_can_hold(tmp_path, record):

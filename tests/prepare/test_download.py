@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from asr import progress
 from asr.errors import AsrError
 from asr.prepare import download
 from asr.prepare.download import fetch, fetch_librispeech
@@ -30,6 +31,8 @@ class Server(ThreadingHTTPServer):
         self.ranges: list[str | None] = []
         self.honours_range = True
         self.says_length = True
+        self.length: str | None = None  # a wrong one
+        self.redirects = False
         self.cuts: list[int] = []  # bytes after which the next answers break off
         self.status: int | None = None
         self.url = f"http://127.0.0.1:{self.server_port}/x.tar.gz"
@@ -44,12 +47,17 @@ class Handler(BaseHTTPRequestHandler):
         start = int(wanted.removeprefix("bytes=").removesuffix("-")) \
             if wanted and self.server.honours_range else 0
         body = self.server.data[start:]
+        if self.server.redirects:
+            self.send_response(302)
+            self.send_header("Location", self.path)
+            self.end_headers()
+            return
         if self.server.status or (start and not body):
             self.send_error(self.server.status or 416)
             return
         self.send_response(206 if start else 200)
         if self.server.says_length:
-            self.send_header("Content-Length", str(len(body)))
+            self.send_header("Content-Length", self.server.length or str(len(body)))
         self.end_headers()
         self.wfile.write(body[:self.server.cuts.pop(0)] if self.server.cuts else body)
 
@@ -117,6 +125,36 @@ def test_server_that_ignores_range_starts_anew(server, tmp_path):
     assert server.ranges == ["bytes=14000-"]
 
 
+@pytest.mark.parametrize("says_length", [False, True])
+def test_another_answer_leaves_what_is_there(server, tmp_path, says_length):
+    """As of a network that wants one to log in."""
+    (tmp_path / "x.partial").write_bytes(DATA[:1_234_567])
+    server.honours_range, server.says_length = False, says_length
+    server.data = b"<html>Log in first</html>"
+    with pytest.raises(AsrError, match="25 bytes anew, not the rest after 1,234,567") as caught:
+        fetch(server.url, tmp_path / "x", DIGEST)
+    assert "\n" not in str(caught.value)
+    assert names(tmp_path) == ["x.partial"]
+    server.honours_range, server.data = True, DATA
+    fetch(server.url, tmp_path / "x", DIGEST)
+    assert (tmp_path / "x").read_bytes() == DATA
+    assert server.ranges == ["bytes=1234567-"] * 2
+
+
+def test_beginning_anew_leaves_what_is_there_until_it_is_longer(server, tmp_path):
+    server.honours_range = False
+    server.cuts = [1000]
+    (tmp_path / "x.partial").write_bytes(DATA[:14_000])
+    with pytest.raises(AsrError, match="cut off at 1,000"):
+        fetch(server.url, tmp_path / "x", DIGEST)
+    assert names(tmp_path) == ["x.partial"]
+    assert (tmp_path / "x.partial").read_bytes() == DATA[:14_000]
+    server.cuts = [2_000_000, 2_500_000]
+    fetch(server.url, tmp_path / "x", DIGEST)
+    assert (tmp_path / "x").read_bytes() == DATA
+    assert names(tmp_path) == ["x"]
+
+
 def test_server_that_ignores_range_and_always_cuts_ends(server, tmp_path):
     server.honours_range = False
     server.cuts = [1000] * 9
@@ -150,11 +188,39 @@ def test_file_that_is_there_is_only_checked(server, tmp_path):
     assert server.ranges == []
 
 
+def test_a_folder_in_its_place(server, tmp_path):
+    (tmp_path / "x").mkdir()
+    with pytest.raises(AsrError, match="x: Is a directory"):
+        fetch(server.url, tmp_path / "x", DIGEST)
+
+
+@pytest.mark.parametrize("length", ["many", "-5"])
+def test_a_length_that_is_none(server, tmp_path, length):
+    server.length = length
+    fetch(server.url, tmp_path / "x", DIGEST)
+    assert (tmp_path / "x").read_bytes() == DATA
+
+
+def test_lines_where_there_is_no_terminal(server, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(progress, "_LINE_EVERY", -1)
+    fetch(server.url, tmp_path / "x", DIGEST)
+    said = capsys.readouterr().err.splitlines()
+    assert said[-1] == "x: 3 of 3 MB"
+    assert len(said) > 1
+
+
 @pytest.mark.parametrize("status", [404, 500])
 def test_server_errors(server, tmp_path, status):
     server.status = status
-    with pytest.raises(AsrError, match=f"cannot fetch {server.url} \\(HTTP {status} .*put it at "):
+    with pytest.raises(AsrError, match=f"cannot fetch {server.url} \\(HTTP Error {status}: "):
         fetch(server.url, tmp_path / "x", DIGEST)
+
+
+def test_a_redirection_without_end(server, tmp_path):
+    server.redirects = True
+    with pytest.raises(AsrError, match=r"infinite loop.*put it at ") as caught:
+        fetch(server.url, tmp_path / "x", DIGEST)
+    assert "\n" not in str(caught.value)
 
 
 def test_no_network_says_what_to_do_by_hand(server, tmp_path):

@@ -80,6 +80,19 @@ def test_missing_subset_and_wrong_layout(corpus):
         prepare_librispeech(corpus, "dev-clean")
 
 
+@pytest.mark.parametrize("line", [" 103-1-0000 NO", "103/0000 NO", ". NO", "/ NO"])
+def test_a_line_without_an_id(corpus, line):
+    (corpus / "dev-clean/103/1/103-1.trans.txt").write_text(f"103-1-0000 NO\n\n{line}\n")
+    with pytest.raises(AsrError, match=r"103-1\.trans\.txt:3: expected `id TEXT`, found '"):
+        prepare_librispeech(corpus, "dev-clean")
+
+
+@pytest.mark.parametrize("name", ["dev-clean/", "../LibriSpeech/dev-clean", "", ".", ".."])
+def test_a_subset_is_a_name(corpus, name):
+    with pytest.raises(AsrError, match=f"subset '{name}': expected the name of a folder"):
+        prepare_librispeech(corpus, name)
+
+
 def test_text_without_audio(corpus):
     (corpus / "dev-clean/103/1/103-1-0000.flac").unlink()
     with pytest.raises(AsrError, match=r"1 of 4 .*103-1-0000 \(.*no such file"):

@@ -46,6 +46,12 @@ def test_a_side_that_would_be_empty():
         split_utterances(alone, "speaker", 0.5)
 
 
+@pytest.mark.parametrize("share", [float("nan"), float("inf"), -0.5, 0, 1])
+def test_no_share(manifest, share):
+    with pytest.raises(AsrError, match="expected a share between 0 and 1"):
+        split_utterances(read_manifest(manifest), "speaker", share)
+
+
 @pytest.fixture
 def manifest(tmp_path):
     """Of two speakers, with paths that count from its folder."""

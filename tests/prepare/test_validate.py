@@ -137,6 +137,20 @@ def test_no_such_manifest_and_binary(tmp_path, record):
         validate_manifest(record(tmp_path / "a.wav"))
 
 
+@pytest.mark.parametrize("shift", [float("nan"), float("inf")])
+def test_no_frame_shift(tmp_path, utterance, shift):
+    with pytest.raises(AsrError, match=r"frame shift of (nan|inf) s"):
+        faults(tmp_path, utterance("a"), frame_shift=shift)
+
+
+def test_seconds_without_end(tmp_path, utterance):
+    line = utterance("b").model_dump_json()
+    huge = json.dumps(json.loads(line) | {"start": 1e305})
+    (tmp_path / "m.jsonl").write_text(f"{line}\n{huge}\n")
+    [fault] = validate_manifest(tmp_path / "m.jsonl")
+    assert (fault.line, fault.kind) == (2, "record")
+
+
 @given(text=st.text(st.sampled_from("ab"), min_size=1, max_size=30),
        milliseconds=st.integers(10, 900), subsampling=st.integers(1, 8))
 def test_too_long_for_ctc_against_counting(tmp_path_factory, text, milliseconds, subsampling):

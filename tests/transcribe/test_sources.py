@@ -41,6 +41,13 @@ def test_a_folder_without_audio(tmp_path):
         find_sources([tmp_path])
 
 
+def test_a_name_that_no_file_can_have():
+    """An error of that recording, not of all."""
+    [source] = find_sources([Path("a" * 300)])
+    with pytest.raises(AsrError, match="File name too long"):
+        list(source.blocks(8000))
+
+
 def test_standard_input_twice():
     with pytest.raises(AsrError, match="only once"):
         find_sources([Path("-"), Path("-")])
