@@ -19,6 +19,7 @@ SUFFIXES = (".flac", ".wav", ".mp3", ".opus", ".ogg", ".oga", ".sph", ".aif", ".
 RAW_SAMPLE_RATE = 16_000  # headerless .raw files (AN4's): 16-bit, 16 kHz, mono
 _BLOCK = 1 << 18  # values read at once: memory follows the data, not what the header claims
 _RATES = (1_000, 1_000_000)  # Hz; outside of it a few samples would become hours, or hours none
+_LOUDEST = 1e6  # times full scale; floats may be beyond it, and their squares overflow from 1e13
 _UNKNOWN = (1 << 63) - 1  # libsndfile's number of samples of a FLAC file whose header says none
 _STREAMED = 0x7fff0000  # bytes; from here on a WAV header means that nobody knew how many
 _OGG_PAGE = 27 + 255 + 255 * 255  # bytes of the longest page
@@ -135,8 +136,7 @@ def audio_blocks(source: Path | BinaryIO, sample_rate: int, start: float = 0.0,
                      if rate != sample_rate else None)
         read = made = 0
         for block in _blocks(file, name, first, wanted):
-            if not np.isfinite(block).all():
-                raise AsrError(f"{name}: holds samples that are not finite (NaN or infinity)")
+            check_samples(block, f"{name}: holds samples")
             read += len(block)
             if resampler:
                 block = resampler.resample_chunk(block, last=read == wanted)
@@ -261,6 +261,20 @@ def _blocks(file: soundfile.SoundFile, name: Path | str, first: int, wanted: int
             yield block.mean(axis=1)
     except soundfile.LibsndfileError as error:
         raise AsrError(f"{name}: damaged or cut off ({error.error_string.rstrip('.')})") from None
+
+
+def check_samples(samples: np.ndarray, what: str) -> None:
+    """Refuse what no microphone gives and no feature can be computed of; `what` begins the message.
+
+    Raises
+    ------
+    AsrError
+        A sample is no number, or a damaged one.
+    """
+    if not np.isfinite(samples).all():
+        raise AsrError(f"{what} that are not finite (NaN or infinity)")
+    if len(samples) and (loudest := np.abs(samples).max()) > _LOUDEST:
+        raise AsrError(f"{what} of {loudest:.0e} times full scale; are they damaged?")
 
 
 def _byte_order(path: Path) -> str:

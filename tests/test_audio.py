@@ -204,9 +204,9 @@ def bad_file(folder: Path, kind: str) -> Path:
         path.write_text("HELLO WORLD\n" * 100)
     elif kind == "no samples":
         soundfile.write(path, np.zeros(0), RATE)
-    elif kind in ("nan", "inf"):
+    elif kind in ("nan", "inf", "damaged"):
         wave = tone()
-        wave[5] = float(kind)
+        wave[5] = 1e14 if kind == "damaged" else float(kind)
         soundfile.write(path, wave, RATE, subtype="FLOAT")
     elif kind == "less than a sample":
         soundfile.write(path, np.zeros(2), 96_000)
@@ -233,6 +233,7 @@ def bad_file(folder: Path, kind: str) -> Path:
     ("less than a sample", "no samples in it"),
     ("nan", "not finite"),
     ("inf", "not finite"),
+    ("damaged", "1e\\+14 times full scale"),
     ("name too long", "File name too long"),
     ("below a file", "Not a directory"),
     ("impossible name", "embedded null byte"),

@@ -51,7 +51,10 @@ def align_samples(bundle: "Bundle", samples: np.ndarray, text: str, allow_unknow
         A word cannot be spelt, or the audio is too short for the transcript.
     """
     written = written_words(text, normaliser(bundle.config.normaliser))
-    spelling = spell(written, bundle.units, allow_unknown)
+    try:
+        spelling = spell(written, bundle.units, allow_unknown)
+    except AsrError as error:
+        raise AsrError(f"{error}, or let them stand for any sounds by --allow-unknown") from None
     log_posteriors = windowed_log_posteriors(bundle, samples)
     duration = len(samples) / bundle.sample_rate
     needed = frames_needed(spelling.labels.tolist())

@@ -106,6 +106,5 @@ def spell(words: Sequence[Written], units: Units, allow_unknown: bool,
         more = f" and {len(unknown) - _NAMED} more" if len(unknown) > _NAMED else ""
         why = ("the model's units cannot spell" if units.vocabulary is None
                else "the model's lexicon does not have")
-        raise AsrError(f"{why} {some}{more}; write them as they are "
-                       "spoken, or let them stand for any sounds by --allow-unknown")
+        raise AsrError(f"{why} {some}{more}; write them as they are spoken")
     return Spelling(list(words), edges, np.array(labels, np.int32), parts)

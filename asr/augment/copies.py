@@ -42,6 +42,12 @@ class Copier:
         self._backgrounds = {name: Background(part.clips(utterances), sample_rate)
                              for name, part in config.parts.items()}
 
+    def sources(self) -> Iterator[str]:
+        """What noise there is, a line a clip: beside the settings, what copies depend on."""
+        for name, background in self._backgrounds.items():
+            for clip in background.clips:
+                yield f"{name} {clip.path} {clip.start} {clip.duration} {clip.path.stat().st_size}"
+
     def copies(self, id: str, samples: np.ndarray) -> Iterator[Copy]:
         """Yield the copies of an utterance (shape (n,), float32, full scale ±1)."""
         played = {speed: change_speed(samples, speed) for speed in self._config.speeds}

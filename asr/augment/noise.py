@@ -105,7 +105,7 @@ def coloured_noise(colour: Colour, length: int, sample_rate: int, random: np.ran
     np.ndarray, shape = (length,), float32
         Of no particular level.
     """
-    size = scipy.fft.next_fast_len(length, real=True)
+    size = scipy.fft.next_fast_len(max(length, 1), real=True)
     frequencies = scipy.fft.rfftfreq(size, 1 / sample_rate)
     shape = np.maximum(frequencies, _LOWEST) ** (-_EXPONENTS[colour] / 2)
     shape[frequencies < _LOWEST] = 0

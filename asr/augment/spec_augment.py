@@ -21,7 +21,7 @@ class SpecAugmentConfig(Config):
     frequency_masks: int = Field(2, ge=0)
     """Bands masked in each utterance."""
     frequency_width: float = Field(0.25, ge=0, le=1)
-    """Widest band, as a share of the feature values."""
+    """Widest band, as a share of the mel bins or cepstra; their differences are masked alike."""
     time_masks_per_second: float = Field(0.5, ge=0)
     """Stretches masked per second of speech: adaptive masking (Park et al. 2020)."""
     time_masks: int | None = Field(None, ge=0)
@@ -33,7 +33,7 @@ class SpecAugmentConfig(Config):
 
 
 def spec_augment_spans(config: SpecAugmentConfig, names: Sequence[tuple[int | str, ...]],
-                       lengths: np.ndarray, features: int, frame_shift: float
+                       lengths: np.ndarray, bands: int, frame_shift: float, deltas: int = 0
                        ) -> tuple[Tensor, Tensor]:
     """Draw the masks of a batch, each a function of its utterance's name alone.
 
@@ -43,28 +43,31 @@ def spec_augment_spans(config: SpecAugmentConfig, names: Sequence[tuple[int | st
         What `asr.randomness.generator` is keyed by, e.g. (seed, "mask", epoch, id).
     lengths : np.ndarray, shape = (N,)
         Frames of each utterance.
-    features : int
-        Values of a frame.
+    bands : int
+        Values of a frame, without its differences over time.
     frame_shift : float
         Seconds between frames.
+    deltas : int
+        Of how many orders differences follow them, which are masked alike.
 
     Returns
     -------
-    (Tensor, Tensor), shapes = (N, M, 2) and (N, K, 2), int64
+    (Tensor, Tensor), shapes = (N, M, 2) and (N, K · (1 + deltas), 2), int64
         First and past-the-last frame of each time mask, and value of each frequency mask; unused
         places are empty spans.
     """
     counts = [math.ceil(config.time_masks_per_second * length * frame_shift)
               if config.time_masks is None else config.time_masks for length in lengths]
     time = np.zeros((len(names), max(counts, default=0), 2), np.int64)
-    frequency = np.zeros((len(names), config.frequency_masks, 2), np.int64)
+    frequency = np.zeros((len(names), 1 + deltas, config.frequency_masks, 2), np.int64)
+    blocks = bands * np.arange(1 + deltas)[:, None, None]
     for row, (name, length, count) in enumerate(zip(names, lengths, counts, strict=True)):
         random = generator(*name)
         widest = min(config.time_width / frame_shift, config.time_share * length)
         time[row, :count] = _spans(random, count, int(widest), int(length))
-        frequency[row] = _spans(random, config.frequency_masks,
-                                int(config.frequency_width * features), features)
-    return torch.from_numpy(time), torch.from_numpy(frequency)
+        frequency[row] = blocks + _spans(random, config.frequency_masks,
+                                         int(config.frequency_width * bands), bands)
+    return torch.from_numpy(time), torch.from_numpy(frequency).flatten(1, 2)
 
 
 def _spans(random: np.random.Generator, count: int, widest: int, size: int) -> np.ndarray:

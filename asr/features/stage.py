@@ -55,8 +55,8 @@ def make_store(manifest: Path, path: Path, config: FeatureConfig, augment: Augme
         with threadpool_limits(1):  # an utterance a thread is faster than threads within one
             write_store(target, config, items())
 
-    write_in_parts(path, shard, [config.model_dump_json(), augment.model_dump_json(), manifest],
-                   write,
+    write_in_parts(path, shard, [config.model_dump_json(), augment.model_dump_json(), manifest,
+                                 *copier.sources()], write,
                    lambda parts: write_store(path, config, _dealt(parts, len(utterances))))
 
 

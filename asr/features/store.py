@@ -55,19 +55,23 @@ def write_store(path: Path, config: FeatureConfig,
     items : iterable of (Entry, np.ndarray of shape (T, F), float16)
     """
     with atomic_folder(path, FILES) as folder:
-        offsets, sums = [0], []
-        with (folder / "frames.f16").open("wb") as frames_file, \
+        offsets = [0]
+        raw = folder / "moments.raw"  # a large corpus's are not for memory
+        with (folder / "frames.f16").open("wb") as frames_file, raw.open("wb") as sums_file, \
                 (folder / "utterances.jsonl").open("w", encoding="utf-8") as entries_file:
             for entry, frames in items:
                 frames_file.write(np.ascontiguousarray(frames, "<f2").data)
                 entries_file.write(entry.model_dump_json() + "\n")
                 offsets.append(offsets[-1] + len(frames))
-                sums.append(moments(frames))
+                sums_file.write(np.ascontiguousarray(moments(frames), "<f8").data)
         np.save(folder / "offsets.npy", np.array(offsets, np.int64))
-        np.save(folder / "moments.npy", np.array(sums).reshape(-1, 3, config.dimension))
+        shape = (len(offsets) - 1, 3, config.dimension)
+        np.save(folder / "moments.npy",
+                np.memmap(raw, "<f8", "r", shape=shape) if shape[0] else np.zeros(shape))
+        raw.unlink()
         with atomic_write(folder / "store.json") as file:
             json.dump({"format": FORMAT, "config": config.model_dump(), "hash": config_hash(config),
-                       "entries": len(sums), "frames": offsets[-1]}, file, indent=1)
+                       "entries": len(offsets) - 1, "frames": offsets[-1]}, file, indent=1)
 
 
 @dataclass(frozen=True)
@@ -124,7 +128,7 @@ class Store:
                     and (np.diff(offsets) >= 0).all()
                     and (path / "frames.f16").stat().st_size == 2 * shape[0] * shape[1]):
                 raise ValueError("its files do not fit together")
-        except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
+        except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             raise AsrError(f"{path}: damaged feature store ({one_line(error)}); make it anew with "
                            "`asr features`") from None
         frames = (np.memmap(path / "frames.f16", "<f2", "r", shape=shape) if shape[0]

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from asr.model.bundle import Bundle
 
+_HIGHEST = 600  # inches: pictures of 2¹⁶ pixels and more cannot be written
 _WIDTH = 2.4  # inches a second
 _SEEN = 0.1  # highest posterior of a unit that is drawn
 _GREY = "0.55"
@@ -47,7 +48,7 @@ def draw(path: Path, activity: Activity, labels: Labels, bundle: "Bundle", layer
     Raises
     ------
     AsrError
-        The path has another ending, or cannot be written.
+        The path has another ending or cannot be written, or the picture would be too high.
     """
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -60,6 +61,8 @@ def draw(path: Path, activity: Activity, labels: Labels, bundle: "Bundle", layer
     panels = [(title, shown, limits) for title, names, limits in _PANELS
               if (shown := [name for name in names if name in activity.cells])]
     heights = [0.6, 1.2, *(len(units) * len(panels) * [0.75]), 1.6]
+    if sum(heights) > _HIGHEST:
+        raise AsrError(f"{len(units)} units are too many for one picture; draw fewer")
     figure = Figure(figsize=(float(np.clip(_WIDTH * duration + 2, 7, 60)), sum(heights) + 0.8),
                     layout="constrained")
     FigureCanvasAgg(figure)

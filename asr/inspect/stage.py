@@ -5,7 +5,7 @@ from pathlib import Path
 
 from asr.align.align import pronounced
 from asr.align.transcript import spell, written_words
-from asr.audio import read_audio
+from asr.audio import audio_info, read_audio
 from asr.errors import AsrError
 from asr.inspect.activity import forced_labels, greedy_labels, liveliest, observe
 from asr.inspect.picture import draw
@@ -40,10 +40,11 @@ def inspect_file(bundle_folder: Path, audio: Path, output: Path, layer: int, dir
         if not 0 <= unit < cells:
             raise AsrError(f"no unit {unit}: the model has {cells} in each direction of a layer, "
                            "counted from 0")
+    duration = audio_info(audio).duration
+    if duration > LONGEST:
+        raise AsrError(f"{audio}: {duration:.0f} s long; a picture shows no more than "
+                       f"{LONGEST:.0f} s, so cut a part out")
     samples = read_audio(audio, bundle.sample_rate)
-    if len(samples) > LONGEST * bundle.sample_rate:
-        raise AsrError(f"{audio}: {len(samples) / bundle.sample_rate:.0f} s long; a picture shows "
-                       f"no more than {LONGEST:.0f} s, so cut a part out")
     activity = observe(bundle, samples, layer, direction)
     if text is None:
         labels = greedy_labels(activity.log_posteriors)

@@ -10,7 +10,7 @@ from asr.text.phones import read_pronunciations
 
 Pronunciation = tuple[str, ...]
 
-_STRESS = re.compile(r"\d+$")
+_STRESSED = re.compile(r"([A-Z]{2})[012]")  # ARPAbet's vowels, as cmudict has them
 
 
 def cmudict() -> Path:
@@ -29,7 +29,7 @@ def cmudict() -> Path:
 
 
 def read_dictionary(path: Path, normalise: Callable[[str], str]) -> dict[str, list[Pronunciation]]:
-    """Each word's pronunciations, without stress, in the file's order.
+    """Each word's pronunciations, without cmudict's marks of stress, in the file's order.
 
     Parameters
     ----------
@@ -49,10 +49,15 @@ def read_dictionary(path: Path, normalise: Callable[[str], str]) -> dict[str, li
         word = normalise(spelling)
         if word.casefold() != spelling.casefold():
             continue
-        pronunciation = tuple(_STRESS.sub("", phone) for phone in phones.split())
+        pronunciation = tuple(_plain(phone) for phone in phones.split())
         known = dictionary.setdefault(word, [])
         if pronunciation not in known:
             known.append(pronunciation)
     if not dictionary:
         raise AsrError(f"{path}: no words that the normaliser leaves as they are")
     return dictionary
+
+
+def _plain(phone: str) -> str:
+    stressed = _STRESSED.fullmatch(phone)
+    return stressed[1] if stressed else phone

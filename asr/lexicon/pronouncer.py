@@ -61,7 +61,7 @@ class Pronouncer:
                 weights = {name: file.get_tensor(name) for name in network.state_dict()}
         except FileNotFoundError:
             raise AsrError(f"{path}: no such file") from None
-        except (SafetensorError, OSError, ValueError) as error:
+        except (SafetensorError, OSError, ValueError, RecursionError) as error:
             raise AsrError(f"{path}: damaged ({one_line(error)}); {remake}") from None
         network.load_state_dict(weights, assign=True)
         return cls(description.letters, description.phones, network)

@@ -19,8 +19,8 @@ _NO_LEXICON = (*NAMES, ".jsonl", ".gz", ".xz")
 
 
 def make_lexicon(sources: Sequence[Path], output: Path, normalise: Callable[[str], str],
-                 dictionary: dict[str, list[Pronunciation]], pronouncer: "Pronouncer | None"
-                 ) -> None:
+                 dictionary: dict[str, list[Pronunciation]], pronouncer: "Pronouncer | None",
+                 read: Sequence[Path] = ()) -> None:
     """Write a line with its phones for each pronunciation of each word of the sources, by word.
 
     Parameters
@@ -31,16 +31,19 @@ def make_lexicon(sources: Sequence[Path], output: Path, normalise: Callable[[str
         Applied to transcripts and texts.
     pronouncer : Pronouncer, optional
         Asked about the words that the dictionary does not have; without it they are left out.
+    read : sequence of Path
+        The files of dictionary and pronouncer.
 
     Raises
     ------
     AsrError
-        A source cannot be read, no word has a pronunciation, or `output` is a source, or named
-        like one where the output may have been forgotten.
+        A source cannot be read, no word has a pronunciation, or `output` is one of the files that
+        are read, or named like a source where the output may have been forgotten.
     """
-    if output.name.endswith(_NO_LEXICON) or any(same_place(path, output) for path in sources):
-        raise AsrError(f"{output}: the output is a source, or named like one; name a text file "
-                       "for the lexicon last")
+    if output.name.endswith(_NO_LEXICON) or any(same_place(path, output)
+                                                for path in (*sources, *read)):
+        raise AsrError(f"{output}: the output is read, too, or named like a source; name another "
+                       "text file for the lexicon last")
     words = sorted(set().union(*(_words(path, normalise) for path in sources)))
     lexicon = {word: dictionary[word] for word in words if word in dictionary}
     missing = [word for word in words if word not in lexicon]

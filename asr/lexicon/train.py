@@ -69,8 +69,11 @@ def train_pronouncer(dictionary: dict[str, list[Pronunciation]], output: Path,
     Raises
     ------
     AsrError
-        Too few words; a state is there, or does not fit; the loss is no longer finite.
+        `output` is no .safetensors file; too few words; a state is there, or does not fit; the loss
+        is no longer finite.
     """
+    if output.suffix != ".safetensors":
+        raise AsrError(f"{output}: the model is a .safetensors file; name one")
     checkpoint = output.with_name(f"{output.stem}.checkpoint.pt")
     if checkpoint.exists() and not resume:
         raise AsrError(f"{checkpoint}: a training of {output.name} is there already; go on with "

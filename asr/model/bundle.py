@@ -223,7 +223,7 @@ def load_bundle(path: Path, device: str = "cpu") -> Bundle:
     try:
         values = json.loads(read_text(path / "bundle.json"))
         found = values.get("format")
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         raise AsrError(f"{path}/bundle.json: not valid JSON") from None
     if found != FORMAT:
         raise AsrError(f"{path}: bundle format {found}, written by asr "

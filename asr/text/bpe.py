@@ -55,9 +55,12 @@ class BpeUnits:
         Raises
         ------
         AsrError
-            sentencepiece is not there, or `size` is less than the number of characters.
+            sentencepiece is not there, there are no words, or `size` is less than the number of
+            characters.
         """
         learn = _sentencepiece().SentencePieceTrainer.train
+        if not counts:
+            raise Untrainable("no words to learn BPE units from")
         least = len(set().union(*map(set, counts))) + 2  # and blank and space
         if size < least:
             raise Untrainable(f"{size} BPE units are fewer than the {least} that blank, space "

@@ -192,6 +192,8 @@ class PhoneUnits:
 def read_pronunciations(path: Path) -> Iterator[tuple[str, str]]:
     """Words and phones of a lexicon: one pronunciation a line, as Kaldi's lexicon.txt and cmudict.
 
+    Kaldi's entries for what is no word (`!SIL`, `<UNK>`, `[NOISE]`) are left out.
+
     Yields
     ------
     word, phones : str
@@ -208,6 +210,8 @@ def read_pronunciations(path: Path) -> Iterator[tuple[str, str]]:
         spelling, *phones = fields
         if not phones:
             raise AsrError(f"{path}, line {number}: `{spelling}` has no phones")
+        if spelling[0] in "!<[":
+            continue
         if ((_BEGINNING in line or "<blank>" in line)  # in few: lexicons are long
                 and any(phone == "<blank>" or phone.startswith(_BEGINNING) for phone in phones)):
             raise AsrError(f"{path}, line {number}: <blank>, or a phone that begins with "

@@ -149,7 +149,7 @@ class TrainingSet:
         heard = [(epoch, id, view) for view in range(views) for id in ids]
         time_spans, frequency_spans = spec_augment_spans(
             spec_augment, [(seed, "mask", *name) for name in heard],
-            np.tile(self.lengths[own], views), config.dimension, config.frame_shift)
+            np.tile(self.lengths[own], views), config.bands, config.frame_shift, config.deltas)
         labels = [self.labels[i] for i in own]
         return Batch(
             ids, sum(max(len(self.labels[i]), 1) for i in indexes),

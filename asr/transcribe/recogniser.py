@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import soxr
 
-from asr.audio import check_rate
+from asr.audio import check_rate, check_samples
 from asr.decode.hypotheses import Search
 from asr.errors import AsrError
 from asr.transcribe.recognise import End
@@ -65,8 +65,7 @@ class Recogniser:
             samples = (samples - middle) / full_scale
         if audio.ndim == 2:
             samples = samples.mean(axis=1)
-        if not np.isfinite(samples).all():
-            raise AsrError("samples that are not finite (NaN or infinity)")
+        check_samples(samples, "samples")
         if sample_rate != self.bundle.sample_rate:
             samples = soxr.resample(samples, sample_rate, self.bundle.sample_rate)
         return samples

@@ -174,3 +174,8 @@ def test_faults_are_one_line(tmp_path):
     people = people_without_audio(5)
     assert "need more than the 5 utterances" in refused(BabbleConfig(probability=1), people)
     assert "x.wav: no such file" in refused(BabbleConfig(probability=1, voices=2), people)
+
+
+@pytest.mark.parametrize("colour", ["white", "pink", "brown"])
+def test_no_samples_no_noise(colour):
+    assert len(coloured_noise(colour, 0, 8000, np.random.default_rng(0))) == 0

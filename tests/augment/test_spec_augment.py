@@ -62,3 +62,13 @@ def test_no_masks():
     time, frequency = spec_augment_spans(config, names(2), np.array([5, 9]), 8, 0.01)
     x = torch.randn(2, 9, 8)
     assert torch.equal(apply_spans(x, time, frequency), x)
+
+
+def test_differences_are_masked_with_their_band():
+    lengths = np.full(50, 300)
+    _, alone = spec_augment_spans(CONFIG, names(50), lengths, 80, 0.01)
+    _, together = spec_augment_spans(CONFIG, names(50), lengths, 80, 0.01, deltas=2)
+    frames = torch.ones(50, 1, 80)
+    time = torch.zeros(50, 1, 2, dtype=torch.long)
+    assert torch.equal(apply_spans(frames.repeat(1, 1, 3), time, together),
+                       apply_spans(frames, time, alone).repeat(1, 1, 3))

@@ -100,10 +100,11 @@ def test_number_of_frames(length, config):
 
 
 @pytest.mark.parametrize(("rate", "shift"), [(11_025, 0.01), (22_050, 0.0125)])
-def test_windows_and_shifts_that_are_no_whole_samples_are_rounded(rate, shift):
+def test_windows_and_shifts_are_cut_down_to_whole_samples(rate, shift):
+    """As Kaldi's are."""
     config = FeatureConfig(sample_rate=rate, frame_shift=shift, mels=23)
     for length in range(config.window + config.shift - 3, config.window + config.shift + 3):
-        whole = (length - round(0.025 * rate)) // round(shift * rate)
+        whole = (length - rate // 40) // int(shift * rate)
         assert len(extract(np.ones(length, np.float32), config)) == config.frames(length) \
             == 1 + whole
 
@@ -127,13 +128,12 @@ def test_dither_hides_digital_silence_and_leaves_speech():
     FeatureConfig(dither=0), FeatureConfig(kind="mfcc", mels=23, dither=0),
     FeatureConfig(sample_rate=8_000, mels=40, low_freq=100, high_freq=-200, dither=0),
     FeatureConfig(sample_rate=22_050, frame_length=0.032, frame_shift=0.0125, high_freq=9_000,
-                  dither=0)], ids=str)
+                  dither=0),
+    FeatureConfig(sample_rate=11_025, mels=23, dither=0)], ids=str)
 def test_as_torchaudio(samples, config):
     options = {
         "sample_frequency": float(config.sample_rate),
-        # torchaudio cuts milliseconds down to whole samples; half a one too many keeps it exact.
-        "frame_length": 1000 * (config.window + 0.5) / config.sample_rate,
-        "frame_shift": 1000 * (config.shift + 0.5) / config.sample_rate,
+        "frame_length": 1000 * config.frame_length, "frame_shift": 1000 * config.frame_shift,
         "num_mel_bins": config.mels, "low_freq": config.low_freq, "high_freq": config.high_freq}
     if config.kind == "mfcc":
         options["num_ceps"] = config.ceps

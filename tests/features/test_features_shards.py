@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from asr.augment.config import AugmentConfig
 from asr.errors import AsrError
 from asr.features.config import FeatureConfig
 from asr.features.stage import make_store
+from asr.features.store import Entry, write_store
 from asr.shards import Shard
 
 CONFIG = FeatureConfig(mels=12, sample_rate=8000)
@@ -97,3 +99,25 @@ def test_parts_of_another_configuration_or_manifest_are_not_merged(manifest, tmp
     make(manifest, tmp_path / "store", 1, 2)
     make(manifest, tmp_path / "whole")
     assert content(tmp_path / "store") == content(tmp_path / "whole")
+
+
+def test_parts_with_other_noise_are_not_merged(manifest, tmp_path):
+    noise = tmp_path / "noise"
+    noise.mkdir()
+    augment = AugmentConfig(copies=1, noise={"probability": 1, "folder": noise})
+    for number in (1, 2):
+        soundfile.write(noise / f"{number}.wav", 0.1 * np.ones(800 * number), 8000)
+        make_store(manifest, tmp_path / "store", CONFIG, augment, 1, Shard(number, 2))
+    assert not (tmp_path / "store").exists()
+    make_store(manifest, tmp_path / "store", CONFIG, augment, 1, Shard(1, 2))
+    assert (tmp_path / "store").exists()
+
+
+def test_the_sums_of_a_large_corpus_are_not_kept_in_memory(tmp_path):
+    frames = np.zeros((1, CONFIG.dimension), np.float16)
+    tracemalloc.start()
+    write_store(tmp_path / "store", CONFIG,
+                ((Entry(id=str(i), text="", speaker=""), frames) for i in range(20_000)))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 20_000 * 150  # the sums alone are 288 bytes each

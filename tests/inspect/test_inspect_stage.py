@@ -33,6 +33,7 @@ def test_svg_names_what_it_shows(babbler, audio, tmp_path):
 @pytest.mark.parametrize(("output", "units", "text", "message"), [
     ("a.jpg", None, None, "pictures are .png or .svg"), ("a.png", [8], None, "no unit 8"),
     ("a.png", [-1], None, "no unit -1"), ("a.png", None, "a7", "cannot spell `a7`"),
+    ("a.png", 300 * [0], None, "300 units are too many for one picture"),
     ("a.png", None, 60 * "abc", "too short for the text")])
 def test_refused(babbler, audio, tmp_path, output, units, text, message):
     with pytest.raises(AsrError, match=message):

@@ -32,6 +32,14 @@ def test_words_without_stress_in_order(tmp_path):
     }
 
 
+def test_digits_that_are_no_stress_stay(tmp_path):
+    """X-SAMPA's phones, tones."""
+    path = tmp_path / "lexicon.txt"
+    path.write_text("feuer f OY 6\nzwei ts v aI1\nma m a3\n")
+    assert dictionary.read_dictionary(path, librispeech) == {
+        "feuer": [("f", "OY", "6")], "zwei": [("ts", "v", "aI1")], "ma": [("m", "a3")]}
+
+
 def test_no_word_is_left(tmp_path):
     path = tmp_path / "lexicon.txt"
     path.write_text("a.m. EY EH M\n")

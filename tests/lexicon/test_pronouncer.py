@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -176,11 +177,27 @@ def test_a_forgotten_output_replaces_no_source(tmp_path, output):
     for name in ("text.txt", "words.lm"):
         (tmp_path / name).write_text("tos\n")
     (tmp_path / "folder").mkdir()
-    with pytest.raises(AsrError, match="the output is a source, or named like one"):
+    with pytest.raises(AsrError, match="the output is read, too, or named like a source"):
         make_lexicon([tmp_path / "text.txt"], tmp_path / output, str.lower,
                      {"tos": [("T", "O", "S")]}, None)
     assert {path.name: path.read_text() for path in tmp_path.iterdir() if path.is_file()} \
         == {"text.txt": "tos\n", "words.lm": "tos\n"}
+
+
+@pytest.mark.parametrize("output", ["mine.dict", "g2p.safetensors"])
+def test_nor_a_dictionary_or_a_model(tmp_path, output):
+    for name in ("text.txt", "mine.dict", "g2p.safetensors"):
+        (tmp_path / name).write_text("tos T O S\n")
+    with pytest.raises(AsrError, match="the output is read, too"):
+        make_lexicon([tmp_path / "text.txt"], tmp_path / output, str.lower, {"tos": [("T",)]},
+                     None, [tmp_path / "mine.dict", tmp_path / "g2p.safetensors"])
+
+
+@pytest.mark.parametrize("output", ["", "mine.dict"])
+def test_a_model_is_a_safetensors_file(tmp_path, monkeypatch, output):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(AsrError, match=r"a \.safetensors file; name one"):
+        train_pronouncer(LANGUAGE, Path(output), G2pTrainConfig(), resume=False)
 
 
 def test_the_commands(tmp_path):

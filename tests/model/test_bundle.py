@@ -101,7 +101,7 @@ def test_another_version_is_named(path):
         load_bundle(path)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{"])
+@pytest.mark.parametrize("text", ["", "[]", "{", 200_000 * "["])
 def test_broken_json(path, text):
     (path / "bundle.json").write_text(text)
     with pytest.raises(AsrError):

@@ -54,3 +54,8 @@ def test_what_cannot_be_made_or_read(tmp_path):
     (tmp_path / "bad.model").write_bytes(b"\x00hello")
     with pytest.raises(AsrError, match=r"bad\.model: not a sentencepiece model"):
         BpeUnits.load(tmp_path / "bad.model")
+
+
+def test_without_words_there_is_nothing_to_learn():
+    with pytest.raises(AsrError, match="no words"):
+        BpeUnits.from_texts(["", " "], 30)

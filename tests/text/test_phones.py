@@ -120,3 +120,11 @@ def test_words_that_a_network_has_often_learnt_have_one_pronunciation(path, time
     learnt = PhoneUnits.load(path).learnt_from(["A TWO"] * times)
     spellings = [[learnt.symbols[i] for i in ids] for ids in learnt.spellings("A")]
     assert spellings == [["▁AH"], ["▁EY"]][:kept]
+
+
+def test_what_kaldi_has_for_no_word_is_left_out(tmp_path):
+    path = tmp_path / "lexicon.txt"
+    path.write_text("!SIL SIL\n<UNK> SPN\n<SPOKEN_NOISE> SPN\n[LAUGHTER] LAU\nHELLO HH AH L OW\n")
+    units = PhoneUnits.load(path, librispeech)
+    assert list(units.vocabulary) == ["hello"]
+    assert len(units) == 1 + 4
