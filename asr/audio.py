@@ -1,6 +1,7 @@
 """Any audio file → float32 mono samples at the rate that is asked for."""
 
 import os
+import stat
 import struct
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -13,10 +14,13 @@ import soundfile
 import soxr
 
 from asr.errors import AsrError
+from asr.files import file_name
+from asr.progress import log
 
 SUFFIXES = (".flac", ".wav", ".mp3", ".opus", ".ogg", ".oga", ".sph", ".aif", ".aiff", ".au",
             ".caf", ".w64", ".raw")
 RAW_SAMPLE_RATE = 16_000  # headerless .raw files (AN4's): 16-bit, 16 kHz, mono
+_OTHERS = (".aac", ".amr", ".avi", ".m4a", ".mkv", ".mov", ".mp4", ".webm", ".wma")  # not read
 _BLOCK = 1 << 18  # values read at once: memory follows the data, not what the header claims
 _RATES = (1_000, 1_000_000)  # Hz; outside of it a few samples would become hours, or hours none
 _LOUDEST = 1e6  # times full scale; floats may be beyond it, and their squares overflow from 1e13
@@ -70,14 +74,21 @@ def audio_info(path: Path) -> AudioInfo:
 def audio_below(folder: Path) -> list[Path]:
     """The audio files of a folder and its sub-folders, by their names' ending, in order.
 
+    Of others that hold sound, but in formats that libsndfile does not read, a line says how many.
+
     Raises
     ------
     AsrError
         There is none.
     """
-    found = sorted(path for path in folder.rglob("*")
-                   if path.suffix.lower() in SUFFIXES and path.is_file()
-                   and not path.name.startswith("."))  # macOS leaves ._name beside name
+    files = [path for path in folder.rglob("*")
+             if path.suffix.lower() in (*SUFFIXES, *_OTHERS) and path.is_file()
+             and not path.name.startswith(".")]  # macOS leaves ._name beside name
+    found = sorted(path for path in files if path.suffix.lower() in SUFFIXES)
+    if len(found) < len(files):
+        other = next(path for path in files if path.suffix.lower() in _OTHERS)
+        log(f"asr: {folder}: {len(files) - len(found)} files that only ffmpeg reads are left out, "
+            f"such as {file_name(other)}")
     if not found:
         raise AsrError(f"{folder}: no audio in this folder, that is, no {', '.join(SUFFIXES)} file")
     return found
@@ -191,14 +202,17 @@ def _open_stream(file: BinaryIO, kind: type[soundfile.SoundFile]) -> soundfile.S
 
 def _open_path(path: Path, kind: type[soundfile.SoundFile]) -> soundfile.SoundFile:
     try:
-        empty = path.stat().st_size == 0
+        status = path.stat()
     except FileNotFoundError:
         raise AsrError(f"{path}: no such file") from None
     except (OSError, ValueError) as error:  # no permission; no possible file name
         raise AsrError(f"{path}: {getattr(error, 'strerror', error)}") from None
     if path.is_dir():
         raise AsrError(f"{path}: a directory, not an audio file")
-    if empty:
+    if not stat.S_ISREG(status.st_mode):
+        raise AsrError(f"{path}: no file but a pipe or a device; give its audio to standard input, "
+                       "as `-`")
+    if status.st_size == 0:
         raise AsrError(f"{path}: the file is empty")
     name = os.fsencode(path)  # soundfile refuses names that are not UTF-8 unless they are bytes
     try:
@@ -208,7 +222,9 @@ def _open_path(path: Path, kind: type[soundfile.SoundFile]) -> soundfile.SoundFi
         return kind(name)
     except (soundfile.LibsndfileError, OSError) as error:
         reason = getattr(error, "error_string", None) or str(error)
-        raise AsrError(f"{path}: not readable as audio ({reason.rstrip('.')})") from None
+        more = (", which ffmpeg may: ffmpeg -i FILE -f wav - | asr transcribe -"
+                if path.suffix.lower() in _OTHERS else "")
+        raise AsrError(f"{path}: not readable as audio ({reason.rstrip('.')}){more}") from None
 
 
 def _cut_off(source: Path | BinaryIO) -> bool:

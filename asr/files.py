@@ -39,7 +39,8 @@ def same_place(one: Path, other: Path) -> bool:
                                                 and one.samefile(other))
 
 
-_HOST = re.sub(r"\W", "-", socket.gethostname())
+_LONGEST_NAME = 255  # bytes, of nearly all file systems
+_HOST = re.sub(r"\W", "-", socket.gethostname())[:64]
 _LEFT = re.compile(rf"\.(.+)\.{_HOST}\.(\d+)\.(partial|old)")
 
 
@@ -67,7 +68,11 @@ def write_stdout(text: str | Iterable[str]) -> None:
 def _beside(path: Path, ending: str) -> Path:
     if not path.name:
         raise AsrError(f"cannot write {path}: name a file or folder of its own")
-    return path.with_name(f".{path.name}.{_HOST}.{os.getpid()}.{ending}")
+    rest = f".{_HOST}.{os.getpid()}.{ending}"
+    name = path.name
+    if len(os.fsencode(f".{name}{rest}")) > _LONGEST_NAME:
+        name = hashlib.sha256(os.fsencode(name)).hexdigest()[:16]
+    return path.with_name(f".{name}{rest}")
 
 
 def _target(path: Path) -> Path:

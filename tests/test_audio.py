@@ -336,3 +336,9 @@ def test_rates_that_no_speech_has(tmp_path, rate):
 def test_raw_in_capitals(tmp_path):
     (tmp_path / "A.RAW").write_bytes((1000 * tone()).astype("<i2").tobytes())
     assert len(read_audio(tmp_path / "A.RAW", RATE)) == RATE
+
+
+def test_a_pipe_is_told_from_an_empty_file(tmp_path):
+    os.mkfifo(tmp_path / "a.wav")
+    with pytest.raises(AsrError, match=r"a pipe or a device; give its audio to standard input"):
+        read_audio(tmp_path / "a.wav", RATE)

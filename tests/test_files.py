@@ -395,3 +395,11 @@ def test_damaged_archives(tmp_path):
         with pytest.raises(AsrError, match="not a whole tar archive") as caught:
             extract_tar(archive, tmp_path / "out")
         assert "\n" not in str(caught.value)
+
+
+def test_a_name_as_long_as_may_be(tmp_path):
+    path = tmp_path / ("ß" * 127)  # 254 bytes
+    with atomic_write(path) as file:
+        file.write("kept")
+    assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
+    assert path.read_text() == "kept"

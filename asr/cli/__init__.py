@@ -47,8 +47,11 @@ def _fail(message: str) -> NoReturn:
 
 def main() -> None:
     """Run the command line; see `AsrError` for what becomes of errors."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # None if it is closed
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed, as by `>&-`
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123
+        if isinstance(stream, io.TextIOWrapper):
             # What is printed is what files have; the locale's encoding may lack some of it.
             stream.reconfigure(encoding="utf-8", errors=stream.errors)
     try:

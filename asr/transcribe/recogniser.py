@@ -56,8 +56,12 @@ class Recogniser:
         if audio.ndim not in (1, 2):
             raise AsrError(f"samples of shape {audio.shape}; give (samples,) or (samples, "
                            "channels)")
-        if audio.dtype.kind not in "fiu":
-            raise AsrError(f"samples of type {audio.dtype}; give floats or integers")
+        if audio.ndim == 2 and (audio.shape[1] == 0 or 0 < len(audio) < audio.shape[1]):
+            raise AsrError(f"samples of shape {audio.shape}, so {audio.shape[1]} channels; give "
+                           "(samples, channels), the transpose (.T) if channels come first")
+        if audio.dtype.kind != "f" and (audio.dtype.kind not in "iu" or audio.dtype.itemsize > 4):
+            raise AsrError(f"samples of type {audio.dtype}; give floats, or integers of up to 32 "
+                           "bits, whose full scale is their type's")
         samples = audio.astype(np.float32)
         if audio.dtype.kind != "f":
             full_scale = np.float32(2 ** (8 * audio.dtype.itemsize - 1))

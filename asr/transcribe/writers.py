@@ -60,17 +60,19 @@ def ctm(transcript: Transcript) -> str:
 
 
 def ctm_lines(name: str, words: Iterable[Word]) -> str:
-    """File, channel, start, duration, word, confidence; times in seconds.
-
-    White space in the name is written as `_`.
-    """
-    file = "_".join(name.split())
+    """File, channel, start, duration, word, confidence; times in seconds."""
+    file = ctm_name(name)
     lines = []
     for word in words:
         start, end = round(1000 * word.start), round(1000 * word.end)
         lines.append(f"{file} 1 {start / 1000:.3f} {(end - start) / 1000:.3f} {word.text} "
                      f"{word.confidence:.4f}\n")
     return "".join(lines)
+
+
+def ctm_name(name: str) -> str:
+    """What a recording is called in CTM, in which white space parts columns."""
+    return "_".join(name.split())
 
 
 def tsv(transcript: Transcript) -> str:

@@ -13,6 +13,9 @@ def test_what_is_printed_is_utf8(command_line, tmp_path, monkeypatch):
     assert "καλός → x" in out.getvalue().decode("utf-8")
 
 
-def test_a_closed_stdout(command_line, monkeypatch):
-    monkeypatch.setattr(sys, "stdout", None)
+def test_closed_streams(command_line, tmp_path, monkeypatch):
+    (tmp_path / "r.trn").write_text("a b (s-0)\n")
+    for name in ("stdout", "stderr"):
+        monkeypatch.setattr(sys, name, None)
+    assert command_line("score", tmp_path / "r.trn", tmp_path / "r.trn") == 0
     assert command_line("score", "none.trn", "none.trn") == 2

@@ -12,7 +12,7 @@ import pytest
 import soundfile
 
 import asr
-from asr.transcribe.outputs import STATE
+from asr.transcribe.outputs import STATE, WRITTEN
 
 
 @pytest.fixture
@@ -68,7 +68,8 @@ def test_exit_codes(run, model, audio, capsys):
     (audio / "bad.wav").write_text("not audio")
     assert run(audio / "a.wav", audio / "bad.wav", "--model", model,
                "--output", audio / "out") == 1
-    assert sorted(path.name for path in (audio / "out").iterdir()) == [STATE, "a.txt"]
+    assert sorted(path.name for path in (audio / "out").iterdir()) == [
+        WRITTEN, STATE, "a.txt"]
     assert capsys.readouterr().out == ""
     assert run(audio / "bad.wav", "--model", model) == 2
     error = capsys.readouterr().err

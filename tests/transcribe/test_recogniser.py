@@ -85,3 +85,15 @@ def test_the_packages_own_model(babbler, tmp_path, monkeypatch):
     (tmp_path / "asr").mkdir()
     (tmp_path / "asr" / "english").symlink_to(babbler)
     assert asr.load_model().bundle.sample_rate == 8000
+
+
+@pytest.mark.parametrize(("samples", "message"), [
+    (np.zeros((2, 8000), np.float32), r"shape \(2, 8000\), so 8000 channels; .*\.T"),
+    (np.zeros((1, 8000), np.float32), "so 8000 channels"),
+    (np.zeros((100, 0), np.float32), "so 0 channels"),
+    (np.zeros(8000, np.int64), "type int64; give floats, or integers of up to 32 bits"),
+    (np.full(8000, 1e30, np.float32), "times full scale"),
+])
+def test_samples_that_would_be_taken_for_something_else(babbler, samples, message):
+    with pytest.raises(AsrError, match=message):
+        asr.load_model(babbler).transcribe(samples)

@@ -2,6 +2,7 @@ import io
 import json
 import os
 import re
+import shutil
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,7 +16,7 @@ from asr.errors import AsrError
 from asr.manifest import Utterance, write_records
 from asr.shards import WHOLE, Shard
 from asr.transcribe import outputs, stage
-from asr.transcribe.outputs import STATE
+from asr.transcribe.outputs import STATE, WRITTEN
 from asr.transcribe.writers import FORMATS
 
 GREEDY = SearchRequest({"search": "greedy"})
@@ -34,7 +35,7 @@ def run(bundle, monkeypatch, tmp_path):
 def names(folder):
     """Of the files in it, but for the one that says what they depend on."""
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*")
-                  if path.is_file() and path.name != STATE)
+                  if path.is_file() and path.name not in (STATE, WRITTEN))
 
 
 @pytest.fixture
@@ -243,6 +244,34 @@ def test_a_ctm_names_files_without_suffix_and_utterances_by_their_ids(run, bundl
         assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == expected
 
 
+def test_recordings_that_ctm_would_not_tell_apart(run, spoken, tmp_path, capsys):
+    for folder in ("x", "y"):
+        (tmp_path / folder).mkdir()
+        shutil.copy(spoken[0], tmp_path / folder / "a rec.wav")
+    both = [tmp_path / "x" / "a rec.wav", tmp_path / "y" / "a rec.wav"]
+    with pytest.raises(AsrError, match=r"would both be called a_rec in CTM; take --output"):
+        run(both, ["ctm"])
+    run(both, ["json"])
+    assert capsys.readouterr().out.count("one") >= 2
+
+
+def test_a_name_stays_in_its_line(run, spoken, tmp_path, capsys):
+    odd = tmp_path / "new\nline.wav"
+    shutil.copy(spoken[0], odd)
+    run([odd, spoken[1]])
+    assert [line.rpartition(":")[2] for line in capsys.readouterr().out.splitlines()] == [
+        " one", " two"]
+
+
+def test_what_only_ffmpeg_reads_is_counted_or_told(run, spoken, capsys):
+    film = spoken[0].parent / "talk.m4a"
+    film.write_bytes(b"\0\0\0 ftypM4A ")
+    run([spoken[0].parent])
+    assert "1 files that only ffmpeg reads are left out, such as" in capsys.readouterr().err
+    with pytest.raises(AsrError, match=r"talk\.m4a: not readable as audio .*ffmpeg -i FILE"):
+        run([film])
+
+
 def test_standard_input(run, spoken, monkeypatch, capsys):
     monkeypatch.setattr(sys, "stdin", SimpleNamespace(
         buffer=io.BytesIO(spoken[0].read_bytes())))
@@ -294,9 +323,16 @@ class TestSecondRun:
         assert self.again(request=other) == 2
 
     def test_replaces_nothing_of_which_it_does_not_know_how_it_came_about(self):
-        (self.out / STATE).unlink()
+        (self.out / WRITTEN).unlink()
         before = (self.out / "one.txt").stat()
         with pytest.raises(AsrError, match=r"one\.txt was not written by asr transcribe"):
             self.again()
         assert (self.out / "one.txt").stat() == before
-        assert not (self.out / STATE).exists()
+        assert not (self.out / WRITTEN).exists()
+
+    def test_nor_what_was_there_in_another_format(self, spoken):
+        (self.out / "one.srt").write_text("by hand")
+        with pytest.raises(AsrError, match=r"one\.srt was not written by asr transcribe"):
+            self.again(formats=["srt"])
+        assert self.again() == 0
+        assert (self.out / "one.srt").read_text() == "by hand"
