@@ -2,6 +2,7 @@ from pathlib import Path
 
 import click
 
+from asr.cli.options import FiniteRange
 from asr.files import write_stdout
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -44,7 +45,7 @@ def text(texts: tuple[Path, ...], output: Path, normaliser: str, roman: bool, ch
 @click.option("--cutoffs", default="0", show_default=True, metavar="N,N,…",
               help="Leave out n-grams of each order whose count is not above this.")
 @click.option("--prune", "threshold", default=0.0, show_default=True,
-              type=click.FloatRange(min=0),
+              type=FiniteRange(min=0),
               help="Leave out n-grams without which perplexity grows by less than this share.")
 @click.option("--quantise", is_flag=True, help="8 bits for a probability; OUTPUT is a .lm.")
 def build(texts: tuple[Path, ...], output: Path, order: int, words: int | None,
@@ -116,7 +117,7 @@ def train(arguments: tuple[str, ...], development: Path, normaliser: str, config
               metavar="N")
 @click.option("--seed", default=0, show_default=True, metavar="S")
 @click.option("--temperature", default=1.0, show_default=True, metavar="T",
-              type=click.FloatRange(min=0.01), help="Below 1: what is likely; above: variety.")
+              type=FiniteRange(min=0.01), help="Below 1: what is likely; above: variety.")
 @click.option("--longest", default=200, show_default=True, type=click.IntRange(min=1), metavar="N",
               help="Units after which a sentence is cut off.")
 def sample(model: Path, sentences: int, seed: int, temperature: float, longest: int) -> None:

@@ -1,5 +1,6 @@
 """Options that several commands have."""
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,17 @@ from asr.text.normalise import NORMALISERS
 if TYPE_CHECKING:
     from asr.decode.settings import SearchRequest
     from asr.score.report import Report
+
+
+class FiniteRange(click.FloatRange):
+    """Numbers in a range; `nan` and `inf`, which click lets through, are none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a finite number.", param, ctx)
+        return number
+
 
 shard_option = click.option(
     "--shard", metavar="I/N", callback=lambda context, option, value: this_shard(value),

@@ -1,10 +1,13 @@
 """How posteriors are searched."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from asr.config import Config
+
+_Nats = Annotated[float, Field(ge=-100, le=100)]
+_Slope = Annotated[float, Field(ge=-40, le=40)]  # no calibrated confidence overflows
 
 
 class DecodeConfig(Config):
@@ -12,7 +15,7 @@ class DecodeConfig(Config):
 
     search: Literal["greedy", "beam"] = "beam"
     """Greedy takes the best unit of each frame; beam sums over all paths of a labelling."""
-    beam: int = Field(16, ge=1)
+    beam: int = Field(16, ge=1, le=1_000_000)
     """Number of prefixes kept from frame to frame."""
     nbest: int = Field(1, ge=1)
     """Number of different texts to list, where the beam holds as many."""
@@ -24,7 +27,7 @@ class DecodeConfig(Config):
     """In a frame whose blank has at least this posterior nothing else is considered."""
     lm_weight: float = Field(1.0, ge=0, le=10)
     """Of a word's (by a model of characters: a unit's) log probability by the language model."""
-    word_bonus: float = Field(1.0, ge=-100, le=100)
+    word_bonus: _Nats = 1.0
     """Added for each word (or unit), in nats; without a language model there is none."""
     open_vocabulary: bool = True
     """Whether words that the language model does not have can be found; never, where the units are
@@ -39,9 +42,9 @@ class DecodeConfig(Config):
     nothing."""
     label_priors: list[float] = Field(default_factory=list)
     """Mean posterior of each unit on speech (`asr tune decode` measures it); empty: not known."""
-    calibration: tuple[float, float] = (1.0, 0.0)
+    calibration: tuple[_Slope, _Nats] = (1.0, 0.0)
     """Slope and offset of words' confidences in log odds; see `asr.score.confidence`."""
-    hotwords: dict[str, float] = Field(default_factory=dict)
+    hotwords: dict[str, _Nats] = Field(default_factory=dict)
     """Added for each of these words where it occurs, in nats (5 helps much); with or without a
     language model, whether it has them or not."""
 

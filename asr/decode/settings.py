@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from asr.text.units import Units
 
 _GREEDY = {"search", "nbest", "calibration"}  # settings that greedy search looks at
-_WEIGHTS = {"lm_weight", "word_bonus", "unknown_score", "rescore_weight"}  # of language models
+_OF_LM = {"lm_weight", "word_bonus", "open_vocabulary", "unknown_score", "rescore_weight",
+          "prior_weight", "label_priors"}  # settings that need a language model
 _USUAL = 0.9  # share of a model's words that should consist of the units
 
 
@@ -64,7 +65,8 @@ def prepare_search(bundle: "Bundle", request: SearchRequest | None = None) -> Se
     if search != own["search"] or (search == "beam" and (path, lstm) != (bundle.lm, bundle.lstm)):
         del own["calibration"]  # it is for what it was fitted to
     config = parse_config(DecodeConfig, own | request.changes, "decoding")
-    given = {name for name, value in request.changes.items() if value}
+    # `rescore_weight=0` asks for no LSTM model, which can be had everywhere.
+    given = {name for name, value in request.changes.items() if value or name != "rescore_weight"}
     if config.search == "greedy":
         model = request.lm or request.lstm
         if model is not None:
@@ -76,12 +78,12 @@ def prepare_search(bundle: "Bundle", request: SearchRequest | None = None) -> Se
     if config.label_priors and len(config.label_priors) != len(bundle.units):
         raise AsrError(f"decoding: {len(config.label_priors)} label_priors for {len(bundle.units)} "
                        "units; measure them with asr tune decode")
-    hotwords = {normalise(word): boost for word, boost in config.hotwords.items()}
+    hotwords = {_one_word(word, normalise): boost for word, boost in config.hotwords.items()}
     if path is None and request.lstm is not None:
         raise AsrError(f"{request.lstm}: an LSTM model rescores what n-grams have found; name "
                        "theirs with --lm")
     if path is None:
-        _refuse(given & _WEIGHTS, "a search without language model", "name one with --lm")
+        _refuse(given & _OF_LM, "a search without language model", "name one with --lm")
     words: LmSearch
     if path is not None:
         words = lm_search(load_lm(path), bundle.units, path, hotwords)
@@ -91,15 +93,26 @@ def prepare_search(bundle: "Bundle", request: SearchRequest | None = None) -> Se
                                            "unknown_score": 0.0, "open_vocabulary": True})
     else:
         return Search(config.model_copy(update={"prior_weight": 0.0}))
-    _refuse(given & {"unknown_score"} - {*words.weights},
-            "a search for the words of a lexicon, or with a model of characters,",
-            "take a model of words for characters or byte pairs")
+    if "unknown_score" not in words.weights:
+        _refuse(given & {"open_vocabulary", "unknown_score"},
+                "a search for the words of a lexicon, or with a model of characters,",
+                "take a model of words for characters or byte pairs")
+    if not config.open_vocabulary:
+        _refuse(given & {"unknown_score"}, "a closed vocabulary", "set open_vocabulary=true")
     if lstm is None:
         _refuse(given & {"rescore_weight"}, "a search without LSTM model", "name one with --lstm")
     found = words.search(config)
     if request.lstm is None and config.rescore_weight == 0:
         lstm = None  # one that is named is read whatever its weight, or a wrong name went unsaid
     return found if lstm is None else found._replace(rescore=rescorer(words, lstm))
+
+
+def _one_word(hotword: str, normalise: Callable[[str], str]) -> str:
+    word = normalise(hotword)
+    if len(word.split()) != 1:
+        raise AsrError(f"hotword `{hotword}`: not one word in the model's spelling (`{word}`); "
+                       "name single words")
+    return word
 
 
 def _refuse(names: Collection[str], search: str, remedy: str) -> None:
@@ -189,11 +202,11 @@ class WordSearch:
         self.weights = ("lm_weight", "word_bonus",
                         *(["unknown_score"] if units.vocabulary is None else []))
         for word in hotwords:
-            if not word or " " in word or not units.spellings(word):
+            if not units.spellings(word):
                 raise AsrError(f"hotword `{word}`: " + (
                     "the model's lexicon has no such word; add a line with it and its phones to "
                     "lexicon.txt in a copy of the bundle" if isinstance(units, PhoneUnits)
-                    else f"not one word of the model's units ({_some(units)})"))
+                    else f"not made of the model's units ({_some(units)})"))
         self.words = [*model.words, *(word for word in hotwords if word not in model.index)]
         self.boosts = [hotwords.get(word, 0.0) for word in self.words] if hotwords else []
         self.lexicon = spell(self.words, units)

@@ -1,6 +1,7 @@
 """Running text → sentences as they are spoken, one a line: what language models learn from."""
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterator
 
 import inflect
@@ -10,14 +11,25 @@ _ABBREVIATIONS = {
     "capt": "captain", "col": "colonel", "gen": "general", "lieut": "lieutenant",
     "rev": "reverend", "hon": "honorable", "prof": "professor", "esq": "esquire",
     "etc": "et cetera", "vol": "volume", "jr": "junior", "sr": "senior",
+    "no": "number", "nos": "numbers",
 }
-_ABBREVIATION = re.compile(r"\b(" + "|".join(_ABBREVIATIONS) + r")\.", re.IGNORECASE)
+# `no.` is a word at a sentence's end, but before a number.
+_ABBREVIATION = re.compile(r"\b(?!nos?\.(?!\s?\d))(" + "|".join(_ABBREVIATIONS) + r")\.",
+                           re.IGNORECASE)
 _ET_CETERA = re.compile(r"&c\b\.?")
-_MONEY = re.compile(r"([£$])(\d(?:[\d,]*\d)?)(?![\d,]*\.\d)")
-_CURRENCY = {"£": "pound", "$": "dollar"}
-# Old print has 2d, 3d, 22d … for second and third; any other d is pence.
-_NUMBER = re.compile(r"(?<![\w.])(\d{1,3}(?:,\d{3})+|\d+)(\.\d+)?"
-                     r"(st|nd|rd|th|(?<=[23])(?<!1[23])d)?(?!\w)")
+_SIGNS = str.maketrans({sign: f" {unicodedata.digit(sign)}" for sign in "⁰¹²³⁴⁵⁶⁷⁸⁹₀₁₂₃₄₅₆₇₈₉"})
+_FRACTION = re.compile(r"(\d?)([¼½¾])")
+_FRACTIONS = {"¼": "a quarter", "½": "a half", "¾": "three quarters"}
+_MONEY = re.compile(r"([£$€])(?=\.?\d)((?:\d[\d,]*)?(?<!,))(\.\d+)?"
+                    r"( (?:hundred|thousand|million|billion)\b)?")
+_CURRENCY = {"£": ("pound", "pounds", "penny", "pence"),
+             "$": ("dollar", "dollars", "cent", "cents"),
+             "€": ("euro", "euros", "cent", "cents")}
+_PERCENT = re.compile(r"(?<=\d)\s?%")
+# Old print has 2d, 3d, 22d … for second and third; any other d is pence. 1850s is a decade.
+_NUMBER = re.compile(r"(?=\d|(?<![\w.])\.\d)(\d{1,3}(?:,\d{3})+(?!\d)|\d*)((?:\.\d+)*)"
+                     r"((?:st|nd|rd|th|(?<=[23])(?<!1[23])d|(?<=\b\d{3}0)s)\b)?")
+_DIGIT = re.compile(r"[\d¼½¾⁰¹²³⁴⁵⁶⁷⁸⁹₀₁₂₃₄₅₆₇₈₉]")
 _ROMAN = re.compile(r"\b(?=[MDCLXVI]{2})M{0,3}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})"
                     r"(?:IX|IV|V?I{0,3})(?<=[MDCLXVI])\b")
 _DIGITS = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}
@@ -52,22 +64,48 @@ def sentences(paragraph: str, normalise: Callable[[str], str], roman: bool = Fal
 
 
 def spell_numbers(text: str, roman: bool = False) -> str:
-    """Numbers as words: cardinals, ordinals, decimals, years from 1100 to 1999, £ and $."""
+    """Numbers as words, so that no digit is left.
+
+    Cardinals, ordinals, decimals, fractions, years from 1100 to 1999, decades, percentages, and
+    amounts in £, $ and €. Letters that a number touches are words of their own.
+    """
     if roman:
         text = _ROMAN.sub(lambda m: str(_roman_value(m[0])), text)
-    text = _MONEY.sub(lambda m: f"{m[2]} {_CURRENCY[m[1]]}{'s' * (m[2] != '1')}", text)
+    if not _DIGIT.search(text):
+        return text
+    text = _FRACTION.sub(lambda m: f"{m[1]}{' and ' * bool(m[1])}{_FRACTIONS[m[2]]}", text)
+    text = _PERCENT.sub(" percent", _MONEY.sub(_amount, text.translate(_SIGNS)))
     return _NUMBER.sub(_spell, text)
 
 
+def _amount(match: re.Match[str]) -> str:
+    sign, whole, decimals, scale = match.groups("")
+    one, many, small, smalls = _CURRENCY[sign]
+    if len(decimals) != 3 or scale:
+        whole, decimals = f"{whole}{decimals}{scale}", ""
+    cents = decimals[1:].lstrip("0")
+    parts = [f"{cents} {small if cents == '1' else smalls}"] if cents else []
+    if whole.strip("0") or not cents:
+        parts.insert(0, f"{whole} {one if whole == '1' else many}")
+    return " and ".join(parts)
+
+
 def _spell(match: re.Match[str]) -> str:
-    digits, decimals, ordinal = match[1].replace(",", ""), match[2], match[3]
-    if len(digits) > _LONGEST:
-        return " ".join(_words(digit) for digit in digits)
-    if decimals:
-        return f"{_words(digits)} point {' '.join(_words(digit) for digit in decimals[1:])}"
-    if ordinal:
-        return _words(_speak.ordinal(digits))
-    if len(match[1]) == 4 and 1100 <= int(digits) < 2000:
+    text, start, end = match.string, match.start(), match.end()
+    before, after = text[start - 1:start].isalpha(), text[end:end + 1].isalpha()
+    return " " * before + _number(*match.groups("")) + " " * after
+
+
+def _number(whole: str, decimals: str, ending: str) -> str:
+    digits = whole.replace(",", "")
+    if decimals or len(digits) > _LONGEST:
+        parts = [digits] if 0 < len(digits) <= _LONGEST else digits
+        return " ".join("point" if part == "." else _words(part) for part in [*parts, *decimals])
+    if ending == "s":
+        return str(_speak.plural(_number(whole, "", "")))
+    if ending:
+        return _words(_speak.ordinal(str(int(digits))))
+    if len(whole) == 4 and 1100 <= int(digits) < 2000:
         return _year(int(digits))
     return _words(digits)
 

@@ -49,8 +49,8 @@ def read_jsonl(path: Path, columns: tuple[str, str] = ("id", "text")) -> Side:
     columns : pair of str
         The keys of id and text. Besides, `speaker`, `audio` (from the file's folder if relative),
         `start` and `duration` are what they say; `words`, a list of objects, gives confidences
-        where each has a `confidence`; the pairs in `extra` and all other keys with a string,
-        number or truth value go into `extra`.
+        where each has a `confidence` from 0 to 1; the pairs in `extra`, an object, and all other
+        keys go into `extra`. Objects and lists elsewhere are of others, and passed over.
 
     Raises
     ------
@@ -103,34 +103,31 @@ class _Rows:
                 raise AsrError(f"{self.path}:{line}: not JSON ({error})") from None
             if not isinstance(record, dict):
                 raise AsrError(f"{self.path}:{line}: not a JSON object: {content[:60]}")
-            words = None if self.text == "words" else record.pop("words", None)
-            extra = record.pop("extra", None) or {}
-            if not isinstance(extra, dict):
-                raise self._wrong(line, "extra", extra, "an object")
-            for key, value in extra.items():
-                if isinstance(value, dict | list):
-                    raise self._wrong(line, f"extra.{key}", value, "a string")
-            yield self._row(line, record, extra, self._confidences(line, words))
+            extra = record.pop("extra") if isinstance(record.get("extra"), dict) else NO_EXTRA
+            yield self._row(line, record, extra, _confidences(record.get("words")))
 
     def _row(self, line: int, record: dict[str, Any], extra: Mapping[str, Any] = NO_EXTRA,
              confidences: tuple[float, ...] = ()) -> _Row:
-        take = record.pop  # what is left is extra
-        utterance = self._name(line, self.id, take(self.id, None))
+        def take(field: str) -> Any:  # what is left is extra
+            value = record.pop(field, None)
+            return None if isinstance(value, dict | list) else value  # those are of others
+
+        utterance = self._name(line, self.id, record.pop(self.id, None))
         if not utterance:
             raise AsrError(f"{self.path}:{line}: `{self.id}` is missing or empty")
-        text = take(self.text, None)
+        text = record.pop(self.text, None)
         if not isinstance(text, str):
             raise self._wrong(line, self.text, text, "a string")
-        speaker = self._name(line, "speaker", take("speaker", None))
-        audio = take("audio", None)
+        speaker = self._name(line, "speaker", take("speaker"))
+        audio = take("audio")
         if audio is not None and not isinstance(audio, str):
             raise self._wrong(line, "audio", audio, "a string")
         if audio and not audio.startswith("/"):
             audio = self.folder + audio
-        start = self._seconds(line, "start", take("start", None))
-        duration = self._seconds(line, "duration", take("duration", None))
+        start = self._seconds(line, "start", take("start"))
+        duration = self._seconds(line, "duration", take("duration"))
         for field in _SKIPPED:
-            take(field, None)
+            take(field)
         record.update(extra)
         rest = {intern(key): value if isinstance(value, str) else _as_text(value)
                 for key, value in record.items()
@@ -138,15 +135,6 @@ class _Rows:
         return line, utterance, Transcript(
             text, speaker or None, audio or None, start or 0.0, duration, rest or NO_EXTRA,
             confidences)
-
-    def _confidences(self, line: int, words: Any) -> tuple[float, ...]:
-        if words is None:
-            return ()
-        if not isinstance(words, list) or not all(isinstance(word, dict) for word in words):
-            raise self._wrong(line, "words", words, "a list of objects")
-        values = [word.get("confidence") for word in words]
-        return () if None in values else tuple(
-            [self._probability(line, "words.confidence", value) for value in values])
 
     def _name(self, line: int, field: str, value: Any) -> str:
         if isinstance(value, str):
@@ -165,12 +153,6 @@ class _Rows:
             raise self._wrong(line, field, value, "a number of seconds")
         return seconds
 
-    def _probability(self, line: int, field: str, value: Any) -> float:
-        number = self._number(line, field, value)
-        if not 0 <= number <= 1:
-            raise self._wrong(line, field, value, "between 0 and 1")
-        return number
-
     def _number(self, line: int, field: str, value: Any) -> float:
         try:
             number = math.nan if isinstance(value, bool) else float(value)
@@ -183,6 +165,16 @@ class _Rows:
     def _wrong(self, line: int, field: str, value: Any, expected: str) -> AsrError:
         return AsrError(f"{self.path}:{line}: `{field}` is {json.dumps(value)[:60]}, not "
                         f"{expected}")
+
+
+def _confidences(words: Any) -> tuple[float, ...]:
+    """Those of our words; none where one is missing, or on another scale."""
+    if not isinstance(words, list):
+        return ()
+    values = [word.get("confidence") if isinstance(word, dict) else None for word in words]
+    found = [float(value) for value in values
+             if isinstance(value, int | float) and 0 <= value <= 1]
+    return tuple(found) if len(found) == len(values) else ()
 
 
 def _as_text(value: float) -> str:

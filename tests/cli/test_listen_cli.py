@@ -95,3 +95,12 @@ def test_what_cannot_be_is_one_line(run, babbler, live_babbler, audio, tmp_path,
 def test_a_speed_is_of_no_microphone(run, tmp_path, capsys):
     assert run("--model", tmp_path, "--speed", "2") == 2
     assert "--speed is a file's" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("option", "number", "fault"), [
+    ("--silence", "inf", "not a finite number"), ("--silence", "nan", "not a finite number"),
+    ("--speed", "nan", "not a finite number"), ("--speed", "inf", "not a finite number"),
+    ("--speed", "1e-320", "neither 0 nor 0.01 or more")])
+def test_numbers_that_are_no_use(run, audio, tmp_path, capsys, option, number, fault):
+    assert run(audio, "--model", tmp_path, option, number) == 2
+    assert fault in capsys.readouterr().err

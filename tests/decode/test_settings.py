@@ -12,6 +12,7 @@ from asr.decode.settings import SearchRequest, prepare_search
 from asr.errors import AsrError
 from asr.lm.binary import save_lm
 from asr.lm.ngram import SPECIAL, UNKNOWN
+from asr.score.confidence import Calibration
 from asr.text.bpe import BpeUnits
 from asr.text.phones import PhoneUnits
 from asr.text.units import CharacterUnits
@@ -56,16 +57,26 @@ def test_no_language_model(bundle):
 @pytest.mark.parametrize(("changes", "said"), [
     ({"lm_weight": -1.0}, "lm_weight"), ({"lm_weight": 11.0}, "lm_weight"),
     ({"word_bonus": math.nan}, "word_bonus"), ({"unknown_score": 1.0}, "unknown_score"),
+    ({"beam": 1_000_001}, "beam"), ({"calibration": [41, 0]}, "calibration.0"),
+    ({"calibration": [1, -101]}, "calibration.1"), ({"hotwords": {"A": 101}}, "hotwords.A"),
+    ({"hotwords": {"A": -101}}, "hotwords.A"),
     ({"lm_wieght": 1.0}, "did you mean `lm_weight`")])
 def test_settings_out_of_range(bundle, changes, said):
     with pytest.raises(AsrError, match=said):
         prepare_search(bundle, SearchRequest(changes))
 
 
+@pytest.mark.parametrize("calibration", [(40, 100), (40, -100), (-40, 100), (-40, -100)])
+def test_no_calibration_overflows(calibration):
+    with np.errstate(over="raise"):
+        confidences = Calibration(*DecodeConfig(calibration=calibration).calibration)(
+            np.array([0.0, 1.0]))
+    assert ((confidences >= 0) & (confidences <= 1)).all()
+
+
 def test_priors_stay_where_no_model_takes_their_place(bundle):
-    priors = {"prior_weight": 0.5, "label_priors": [0.2] * 5}
-    weights = [prepare_search(bundle, SearchRequest(priors | more, without_lm=without)
-                              ).config.prior_weight
+    bundle.config.decoding = DecodeConfig(prior_weight=0.5, label_priors=[0.2] * 5)
+    weights = [prepare_search(bundle, SearchRequest(more, without_lm=without)).config.prior_weight
                for more, without in (({}, False), ({}, True), ({"hotwords": {"A": 1.0}}, True))]
     assert weights == [0.5, 0, 0]
 
@@ -80,11 +91,42 @@ def test_greedy_search_takes_no_model(bundle, tmp_path):
         prepare_search(bundle, SearchRequest({"search": "greedy"}, tmp_path / "own.lm"))
 
 
-@pytest.mark.parametrize("changes", [{"hotwords": {"A": 1.0}}, {"beam": 8}, {"lm_weight": 2.0}])
+@pytest.mark.parametrize("changes", [{"hotwords": {"A": 1.0}}, {"hotwords": {}}, {"beam": 8},
+                                     {"lm_weight": 0}, {"open_vocabulary": False}])
 def test_settings_that_greedy_search_does_not_look_at(bundle, changes):
     with pytest.raises(AsrError, match=f"greedy search has no use for {next(iter(changes))}; "):
         prepare_search(bundle, SearchRequest({"search": "greedy"} | changes))
-    prepare_search(bundle, SearchRequest({"search": "greedy", "hotwords": {}, "nbest": 1}))
+    prepare_search(bundle, SearchRequest({"search": "greedy", "rescore_weight": 0, "nbest": 1}))
+
+
+@pytest.mark.parametrize("changes", [
+    {"lm_weight": 0}, {"open_vocabulary": False}, {"open_vocabulary": True}, {"prior_weight": 0},
+    {"label_priors": []}, {"rescore_weight": 0.1}])
+def test_settings_of_a_language_model_that_is_not_there(bundle, changes):
+    bundle.config.decoding = DecodeConfig(open_vocabulary=False, lm_weight=0)
+    refused = f"without language model has no use for {next(iter(changes))}"
+    for more in ({}, {"hotwords": {"A": 1.0}}):
+        with pytest.raises(AsrError, match=refused):
+            prepare_search(bundle, SearchRequest(changes | more, without_lm=True))
+    prepare_search(bundle, SearchRequest({"rescore_weight": 0}, without_lm=True))
+
+
+def test_weights_of_zero_with_a_language_model(bundle):
+    prepare_search(bundle, SearchRequest({"lm_weight": 0, "word_bonus": 0, "prior_weight": 0}))
+
+
+@pytest.mark.parametrize("name", ["open_vocabulary", "unknown_score"])
+def test_unknown_words_where_there_can_be_none(bundle, tmp_path, name):
+    for value in (0, 1) if name == "open_vocabulary" else (0, -1):
+        request = SearchRequest({name: value}, write_lm(tmp_path / "c.lm", "|", "A", "B"))
+        with pytest.raises(AsrError, match=f"a model of characters, has no use for {name}"):
+            prepare_search(bundle, request)
+    bundle.config.decoding = DecodeConfig(open_vocabulary=False)
+    with pytest.raises(AsrError, match="a closed vocabulary has no use for unknown_score"):
+        prepare_search(bundle, SearchRequest({"unknown_score": -1}))
+    bundle.units = PhoneUnits([("AB", "a b")])
+    with pytest.raises(AsrError, match=f"words of a lexicon.* has no use for {name}"):
+        prepare_search(bundle, SearchRequest({name: 0}))
 
 
 def test_weights_without_a_language_model(bundle):
@@ -176,10 +218,17 @@ def test_a_hotword_adds_its_boost_and_no_more(bundle):
     assert scores[1] - scores[0] == pytest.approx(2 * 3.25)
 
 
-@pytest.mark.parametrize("word", ["XYZ", "A B", ""])
-def test_a_hotword_that_cannot_be_spelt(bundle, word):
-    with pytest.raises(AsrError, match="not one word of the model's units"):
-        prepare_search(bundle, SearchRequest({"hotwords": {word: 1.0}}))
+def test_a_hotword_that_cannot_be_spelt(bundle):
+    with pytest.raises(AsrError, match="hotword `XYZ`: not made of the model's units"):
+        prepare_search(bundle, SearchRequest({"hotwords": {"XYZ": 1.0}}))
+
+
+@pytest.mark.parametrize(("hotword", "words"), [("e-mail", "e mail"), ("A B", "a b"), ("-", "")])
+def test_a_hotword_that_is_not_one_word(bundle, hotword, words):
+    bundle.config.normaliser = "librispeech"
+    bundle.units = PhoneUnits([("e", "a b"), ("mail", "b")])
+    with pytest.raises(AsrError, match=rf"hotword `{hotword}`: not one word .*\(`{words}`\); "):
+        prepare_search(bundle, SearchRequest({"hotwords": {hotword: 1.0}}))
 
 
 def test_a_hotword_that_a_lexicon_lacks(bundle):

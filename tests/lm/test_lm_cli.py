@@ -96,3 +96,12 @@ def test_cutoffs_are_numbers(text, tmp_path):
     result = run("build", text, tmp_path / "a.lm", "--cutoffs", "0,x")
     assert result.exit_code == 2
     assert "'0,x' is no list of numbers" in result.stderr
+
+
+@pytest.mark.parametrize("number", ["nan", "inf"])
+@pytest.mark.parametrize("arguments", [["sample", "none", "--temperature"],
+                                       ["build", "none", "a.lm", "--prune"]])
+def test_numbers_are_finite(arguments, number):
+    result = run(*arguments, number)
+    assert result.exit_code == 2
+    assert f"'{number}' is not a finite number" in result.stderr

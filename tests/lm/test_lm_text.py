@@ -1,4 +1,6 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from asr.lm.text import sentences, spell_numbers
 from asr.text.normalise import librispeech
@@ -12,11 +14,23 @@ from asr.text.normalise import librispeech
     ("1,856", "one thousand eight hundred and fifty six"),
     ("3.14", "three point one four"), ("1st", "first"), ("22nd", "twenty second"),
     ("2d", "second"), ("33d", "thirty third"), ("1,102d", "one thousand one hundred and second"),
-    ("6d. and 12d, 13d or 112d", "6d. and 12d, 13d or 112d"),  # pence
+    ("6d. and 12d, 13d", "six d. and twelve d, thirteen d"),  # pence
     ("£50", "fifty pounds"), ("$1,000", "one thousand dollars"),
     ("$1, £1 or $11", "one dollar, one pound or eleven dollars"),
-    ("A1", "A1"), ("in 1850, 3 men", "in eighteen fifty, three men"),
-    ("1" * 40, " ".join(["one"] * 40)),
+    ("$3.50", "three dollars and fifty cents"), ("$3.01", "three dollars and one cent"),
+    ("£1.05", "one pound and five pence"), ("€2,000.00", "two thousand euros"),
+    ("$.99 or $0.99", "ninety nine cents or ninety nine cents"), ("$0", "zero dollars"),
+    ("£5, $3.", "five pounds, three dollars."), ("$1.5 million", "one point five million dollars"),
+    ("£1 million", "one million pounds"), ("$1.625", "one point six two five dollars"),
+    ("20%, 3.5 %", "twenty percent, three point five percent"),
+    ("the 1990s", "the nineteen nineties"), ("1800s", "eighteen hundreds"), ("5s", "five s"),
+    ("1.5.2", "one point five point two"), (".5", "point five"), ("so.5", "so.five"),
+    ("5½ or ½", "five and a half or a half"), ("x²", "x two"), ("H₂O", "H two O"),
+    ("A1", "A one"), ("R2D2", "R two D two"), ("1.5m", "one point five m"), ("a_1", "a_one"),
+    ("1,2345 12,345th", "one,two thousand three hundred and forty five "
+                        "twelve thousand three hundred and forty fifth"),
+    ("٣rd", "third"), ("in 1850, 3 men", "in eighteen fifty, three men"),
+    ("1" * 40, " ".join(["one"] * 40)), ("1" * 40 + ".5", "one " * 40 + "point five"),
 ])
 def test_numbers(written, spoken):
     assert spell_numbers(written) == spoken
@@ -43,6 +57,8 @@ def test_sentences_end_where_people_stop():
     assert spoken("Stop! Go? (Yes.) \"No.\" 'So.'") == ["stop", "go", "yes", "no", "so"]
     assert spoken("He lived at St. Ives, etc. and so on") == [
         "he lived at saint ives et cetera and so on"]
+    assert spoken("No. 5 is new, nos. 6 and 7 old. Is it? No. We go.") == [
+        "number five is new numbers six and seven old", "is it", "no", "we go"]
     assert spoken("  \n") == []
     assert spoken("***") == []
     assert spoken("wait ... what") == ["wait what"]
@@ -51,3 +67,8 @@ def test_sentences_end_where_people_stop():
 def test_roman_numerals_only_when_asked_for():
     assert spoken("Book IV.") == ["book iv"]
     assert spoken("Book IV.", roman=True) == ["book four"]
+
+
+@given(st.text(alphabet="0123456789.,%$£€½² snd'A-_", max_size=20))
+def test_no_digit_is_left(text):
+    assert not any(c.isdigit() for sentence in spoken(text) for c in sentence)
