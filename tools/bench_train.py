@@ -31,7 +31,8 @@ from asr.model.summary import parts
 from asr.train.config import TrainConfig
 from asr.train.data import Batch
 from asr.train.optimisers import make_optimisers
-from asr.train.step import Gradients
+from asr.train.precision import loss_scaler
+from asr.train.step import Gradients, update
 
 FEATURES, SYMBOLS = 80, 29
 
@@ -77,20 +78,13 @@ class Step:
                  dtype: torch.dtype) -> None:
         self.network = network
         self.clip = config.clip
-        self.scaler = torch.amp.GradScaler(
-            device.type, enabled=device.type == "cuda" and dtype != torch.float32)
+        self.scaler = loss_scaler(device, dtype)
         self.gradients = Gradients(network, device, dtype, self.scaler, consistency=0)
         self.optimisers = make_optimisers(network, config)
 
     def __call__(self, batch: Batch) -> None:
         self.gradients.add(batch)
-        for optimiser in self.optimisers:
-            self.scaler.unscale_(optimiser)
-        nn.utils.clip_grad_norm_(self.network.parameters(), self.clip)
-        for optimiser in self.optimisers:
-            self.scaler.step(optimiser)
-        self.scaler.update()
-        self.network.zero_grad(set_to_none=True)
+        update(self.network, self.optimisers, self.scaler, self.clip, rate=0.0)
 
 
 def make_batch(lengths: Tensor, outputs: Tensor, config: TrainConfig) -> Batch:

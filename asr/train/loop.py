@@ -30,10 +30,10 @@ from asr.train.distributed import Processes
 from asr.train.evaluate import DevelopmentSet, Evaluation, evaluate
 from asr.train.metrics import Record, report
 from asr.train.optimisers import make_optimisers
-from asr.train.precision import training_dtype
+from asr.train.precision import loss_scaler, training_dtype
 from asr.train.schedule import learning_rate, should_stop
 from asr.train.signals import StopSignals
-from asr.train.step import Gradients
+from asr.train.step import Gradients, update
 
 _CHECK_EVERY = {"cpu": 1, "cuda": 20}  # steps between two looks at the loss: a GPU must not wait
 
@@ -65,10 +65,7 @@ class Trainer:
         self.dtype = training_dtype(config.precision, processes.device)
         self.max_frames = round(config.batch_seconds / training.store.config.frame_shift)
         self.optimisers = make_optimisers(self.network, config)
-        # cuDNN's recurrent layers are cast to float16 where other products are in bfloat16.
-        self.scaler = torch.amp.GradScaler(
-            processes.device.type,
-            enabled=processes.device.type == "cuda" and self.dtype != torch.float32)
+        self.scaler = loss_scaler(processes.device, self.dtype)
         self.gradients = Gradients(self.network, processes.device, self.dtype, self.scaler,
                                    config.consistency)
         self.smoothed = [p.detach().clone() for p in self.network.parameters()] \
@@ -155,20 +152,7 @@ class Trainer:
         if self.processes.world > 1:
             summed, stop = self.processes.sum_gradients(
                 self.network, summed, torch.full((), float(stop), device=self.processes.device))
-        for optimiser in self.optimisers:
-            self.scaler.unscale_(optimiser)
-        parameters = list(self.network.parameters())
-        norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
-        # Where the scaled loss has gone over the top in one optimiser's gradients, which leave it
-        # out, another's are 0, not NaN.
-        torch.nn.utils.clip_grads_with_norm_(parameters, self.config.clip,
-                                             norm.nan_to_num(nan=math.inf, posinf=math.inf))
-        for optimiser in self.optimisers:
-            for group in optimiser.param_groups:
-                group["lr"] = rate * group["rate"]
-            self.scaler.step(optimiser)
-        self.scaler.update()
-        self.network.zero_grad(set_to_none=True)
+        norm = update(self.network, self.optimisers, self.scaler, self.config.clip, rate)
         for mean, parameter in zip(self.smoothed, self.network.parameters(), strict=False):
             mean.lerp_(parameter.detach(), 1 - self.config.average.decay)
         self.unchecked.append((batch, summed, norm))

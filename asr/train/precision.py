@@ -27,6 +27,15 @@ def training_dtype(precision: str, device: torch.device) -> torch.dtype:
             "float16": torch.float16}[precision]
 
 
+def loss_scaler(device: torch.device, dtype: torch.dtype) -> torch.amp.GradScaler:
+    """What keeps small gradients from becoming 0 on a GPU in halves; does nothing elsewhere.
+
+    In bfloat16, too: cuDNN's recurrent layers are cast to float16 where other products are in it.
+    """
+    return torch.amp.GradScaler(device.type,
+                                enabled=device.type == "cuda" and dtype != torch.float32)
+
+
 def _cpu_has_bfloat16() -> bool:
     capabilities = torch.cpu.get_capabilities()
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))

@@ -1,6 +1,7 @@
-"""Gradients of a batch, in as many parts as fit into memory."""
+"""Gradients of a batch, in as many parts as fit into memory, and the update by them."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -93,6 +94,39 @@ class Gradients:
                 posteriors, self.network.output_lengths(lengths))
         self.scaler.scale(loss / batch.total_labels).backward()
         return ctc.detach()
+
+
+def update(network: Network, optimisers: Sequence[torch.optim.Optimizer],
+           scaler: torch.amp.GradScaler, clip: float, rate: float) -> Tensor:
+    """Change the network by its gradients, which it has none of afterwards.
+
+    Parameters
+    ----------
+    clip : float
+        Longest gradient; a longer one is shortened to it.
+    rate : float
+        Learning rate, times the `rate` of each of the optimisers' groups.
+
+    Returns
+    -------
+    Tensor, shape = ()
+        The gradient's length before.
+    """
+    for optimiser in optimisers:
+        scaler.unscale_(optimiser)
+    parameters = list(network.parameters())
+    norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+    # Where the scaled loss has gone over the top in one optimiser's gradients, which leave it
+    # out, another's are 0, not NaN.
+    torch.nn.utils.clip_grads_with_norm_(parameters, clip,
+                                         norm.nan_to_num(nan=math.inf, posinf=math.inf))
+    for optimiser in optimisers:
+        for group in optimiser.param_groups:
+            group["lr"] = rate * group["rate"]
+        scaler.step(optimiser)
+    scaler.update()
+    network.zero_grad(set_to_none=True)
+    return norm
 
 
 def consistency(posteriors: Tensor, lengths: Tensor) -> Tensor:
