@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -158,19 +158,34 @@ class PhoneUnits:
         return ids
 
     def decode(self, ids: Iterable[int]) -> str:
-        """The first word with each pronunciation; where there is none, its phones, joined.
-
-        Not by a sign at which normalisers part words.
-        """
+        """The first word with each pronunciation; where there is none, with the nearest one."""
         words: list[list[int]] = [[]]
         for i in ids:
             if self.parts[i] == BEGINNING:
                 words.append([])
             if i != BLANK:
                 words[-1].append(i)
-        return " ".join(self._words.get(tuple(word)) or
-                        "".join(self.symbols[i].removeprefix(_BEGINNING) for i in word)
+        return " ".join(self._words.get(tuple(word)) or self._nearest(tuple(word))
                         for word in words if word)
+
+    @cached_property
+    def _nearest(self) -> Callable[[tuple[int, ...]], str]:
+        """The first word with the pronunciation that the fewest changes turn into these units.
+
+        A phone is the same at a word's beginning and later.
+        """
+        from asr.text.nearest import Pronunciations  # numba takes a while to load
+
+        kinds = [symbol.removeprefix(_BEGINNING) for symbol in self.symbols]
+        number = {phone: i for i, phone in enumerate(kinds)}
+        phones = np.array([number[phone] for phone in kinds], np.int32)
+        pronunciations = Pronunciations(phones[self._units], self._lengths)
+
+        @lru_cache(2**16)
+        def nearest(word: tuple[int, ...]) -> str:
+            return self.lexicon[pronunciations.nearest(phones[list(word)])][0]
+
+        return nearest
 
     def spellings(self, word: str) -> Sequence[Sequence[int]]:
         """All of a word's pronunciations."""
