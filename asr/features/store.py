@@ -84,7 +84,7 @@ class Store:
     starts, lengths : np.ndarray, shape = (N,), int64
         First frame of each entry in the file, and its number of frames.
     moments : np.ndarray, shape = (N, 3, F), float64
-        See `asr.features.cmvn.moments`.
+        See `asr.features.cmvn.moments`; mapped into memory.
     """
 
     path: Path
@@ -171,7 +171,8 @@ class Store:
 
         The sums in `moments` stand for the frames.
         """
-        digest = hashlib.sha256(self.lengths.tobytes() + self.moments.tobytes())
+        digest = hashlib.sha256(np.ascontiguousarray(self.lengths).data)
+        digest.update(np.ascontiguousarray(self.moments).data)
         for entry, label in zip(self.entries, labels, strict=True):
             digest.update(repr((entry.id, entry.speaker, entry.speed, entry.copy_number, label))
                           .encode())
@@ -195,12 +196,11 @@ def _entries(path: Path) -> list[Entry]:
 
 
 def _load(path: Path, dtype: str, shape: tuple[int, ...]) -> np.ndarray:
-    """Read an array that must have this type and shape; its header is looked at before memory is
-    taken."""
+    """Map an array that must have this type and shape into memory."""
     try:
         array = np.lib.format.open_memmap(path, mode="r")  # np.load takes other files too
     except (tokenize.TokenError, SyntaxError, EOFError) as error:
         raise ValueError(f"{path.name}: {error.args[0]}") from None
     if array.dtype != dtype or array.shape != shape:
         raise ValueError(f"{path.name}: {array.dtype.str} {array.shape}, not {dtype} {shape}")
-    return np.array(array)
+    return np.asarray(array)
