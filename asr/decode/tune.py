@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -17,9 +18,11 @@ from asr.progress import log, track
 from asr.study import require_optuna
 
 _SHARES = [round(0.1 * i, 1) for i in range(11)]
-_WIDTHS = (4, 8, 16, 32, 64, 128, 256, 512)
+_WIDTHS = [{"beam": 2**i} for i in range(2, 11)]
+_PRUNINGS = [{"threshold": threshold, "min_posterior": least}
+             for threshold, least in ((10.0, 1e-3), (12.0, 5e-4), (15.0, 2e-4), (20.0, 5e-5))]
 _STEPS = {"lm_weight": 0.15, "word_bonus": -0.5, "unknown_score": -2.0, "prior_weight": -0.1}
-_AS_GOOD = 0.0005  # a narrower beam may cost this much WER
+_AS_GOOD = 0.0005  # a faster search may cost this much WER
 _MANY_UNKNOWN = 0.05  # share of words unknown to the language model that gets a warning
 
 
@@ -28,8 +31,8 @@ def tune_decoding(bundle_folder: Path, store_folder: Path, lm: Path | None, lstm
     """Find the best settings, write them and the language model into the bundle.
 
     First the weights, in a study of `trials` trials that starts from the bundle's own; then the
-    narrowest beam that is as good as any; then, in half as many trials, the weights once more at
-    that width, and the share of an LSTM model in sorting again what is found.
+    narrowest beam that is as good as any, and the sharpest pruning; then, in half as many trials,
+    the weights once more for these, and the share of an LSTM model in sorting again what is found.
     Where greedy search is better than all of them, that becomes the bundle's search. In the end
     the confidences of what is found are calibrated.
 
@@ -62,24 +65,26 @@ def tune_decoding(bundle_folder: Path, store_folder: Path, lm: Path | None, lstm
                  _content(bundle.lstm), {})
     material = gather(bundle, store_folder, utterances, threads)
     _warn_of_unknown(words, material.texts, path)
-    # Not with the bundle's width, which an earlier tuning may have changed.
+    # Not with the bundle's width and pruning, which an earlier tuning may have changed.
     start = bundle.config.decoding.model_copy(
-        update={"search": "beam", "nbest": 1, "beam": DecodeConfig().beam,
+        update={"search": "beam", "nbest": 1, "beam": DecodeConfig().beam, **_PRUNINGS[0],
                 "label_priors": material.priors(), "calibration": (1.0, 0.0)})
     greedy, _ = material.measure(Search(start.model_copy(update={"search": "greedy"})))
     log(f"{len(material.ids)} utterances, {material.duration / 3600:.2f} h; greedy search: WER "
         f"{100 * greedy:.2f} %")
     files = [bundle_folder / "model.safetensors", path]
     weights, done = best_weights(folder, files, material, words, start, trials)
-    narrowest = _narrowest(material, start.model_copy(update=weights), words)
-    best, error = _refined(material, *narrowest, words, trials // 2)
+    best, _ = _fastest(material, start.model_copy(update=weights), words, _WIDTHS)
+    best, error = _fastest(material, best, words, _PRUNINGS)
+    best, error = _refined(material, best, error, words, trials // 2)
     if second is not None:
         best, error = _shared(material, words.search(best), second)
     if greedy < error:
         log("greedy search is better: the bundle will use it unless told otherwise")
         best = best.model_copy(update={"search": "greedy"})
     best, before, after = calibrated(material, words.search(best)._replace(rescore=second))
-    log("chosen: " + "  ".join(f"{name}={getattr(best, name)}" for name in ("beam", *weights)))
+    names = (*_WIDTHS[0], *_PRUNINGS[0], *weights)
+    log("chosen: " + "  ".join(f"{name}={getattr(best, name)}" for name in names))
     log(f"expected calibration error of words' confidences: {before:.3f}, calibrated {after:.3f}")
     set_decoding(bundle_folder, best, content, _content(lstm), {"decoding tuned": {
         "on": store_folder.name, "utterances": len(material.ids), "trials": done,
@@ -96,17 +101,21 @@ def _warn_of_unknown(words: LmSearch, texts: Sequence[str], path: Path) -> None:
             "normalised like the transcripts, and is its vocabulary large enough?")
 
 
-def _narrowest(material: Material, config: DecodeConfig, words: LmSearch
-               ) -> tuple[DecodeConfig, float]:
-    """The first beam width that is as good as any, with its error rate; all are shown."""
+def _fastest(material: Material, config: DecodeConfig, words: LmSearch,
+             changes: Sequence[dict[str, Any]]) -> tuple[DecodeConfig, float]:
+    """The first of some changes, from fast to slow, that is as good as any, with its error rate.
+
+    All are shown.
+    """
     search = words.search(config)
     measured = []
-    for width in _WIDTHS:
-        wider = config.model_copy(update={"beam": width})
-        error, factor = material.measure(search._replace(config=wider))
-        log(f"  beam {width:3}: WER {100 * error:.2f} %, real-time factor {factor:.5f} on "
+    for change in changes:
+        changed = config.model_copy(update=change)
+        error, factor = material.measure(search._replace(config=changed))
+        log("  " + "  ".join(f"{name}={value:<5g}" for name, value in change.items())
+            + f"  WER {100 * error:.2f} %, real-time factor {factor:.5f} on "
             f"{material.threads} threads")
-        measured.append((error, wider))
+        measured.append((error, changed))
     least = min(error for error, _ in measured)
     error, chosen = next(m for m in measured if m[0] <= least + _AS_GOOD)
     return chosen, error
@@ -114,7 +123,7 @@ def _narrowest(material: Material, config: DecodeConfig, words: LmSearch
 
 def _refined(material: Material, config: DecodeConfig, error: float, words: LmSearch, trials: int
              ) -> tuple[DecodeConfig, float]:
-    """The weights in the neighbourhood of `config`'s that are best with its width.
+    """The weights in the neighbourhood of `config`'s that are best with its width and pruning.
 
     A wide beam leans on the language model more than the narrow one of the trials. By Nelder and
     Mead's method (1965), from a step in each weight.

@@ -97,7 +97,7 @@ def test_a_second_model_gets_its_share(folder, monkeypatch):
     monkeypatch.setattr("asr.lm.lstm.LstmModel.load", lambda path: SimpleNamespace(score=score))
     (folder / "second.safetensors").write_bytes(b"a model")
     set_decoding(folder / "bundle", DecodeConfig(lm_weight=0.1, unknown_score=0), None, None, {})
-    monkeypatch.setattr(tune, "_WIDTHS", (16,))
+    monkeypatch.setattr(tune, "_WIDTHS", [{"beam": 16}])
     alone = run(folder, trials=1)
     error = load_bundle(folder / "bundle").config.provenance["decoding tuned"]["wer"]
     both = run(folder, trials=1, lstm="second.safetensors")
@@ -113,6 +113,15 @@ def test_a_second_model_gets_its_share(folder, monkeypatch):
     assert len(optuna.get_all_study_names(f"sqlite:///{folder / 'tune' / 'study.db'}")) == 1
 
 
+def test_the_sharpest_pruning_that_is_as_good_as_any_is_taken(folder, monkeypatch):
+    usual = {"threshold": DecodeConfig().threshold, "min_posterior": DecodeConfig().min_posterior}
+    assert tune._PRUNINGS[0] == usual
+    assert usual.items() <= run(folder, trials=1).model_dump().items()
+    sharp, wide = {"threshold": 0.01, "min_posterior": 0.9}, {"threshold": 12.0}
+    monkeypatch.setattr(tune, "_PRUNINGS", [sharp, usual, wide])
+    assert usual.items() <= run(folder, trials=1).model_dump().items()
+
+
 def test_a_study_goes_on_where_it_was(folder, monkeypatch):
     monkeypatch.setattr(tune, "_refined", lambda material, config, error, *_: (config, error))
     run(folder)
@@ -122,7 +131,7 @@ def test_a_study_goes_on_where_it_was(folder, monkeypatch):
                         lambda self, *a: calls.append(a) or measure(self, *a))
     run(folder, lm=None, trials=5)  # with the model that is in the bundle now
     assert load_bundle(folder / "bundle").config.provenance["decoding tuned"]["trials"] == 5
-    assert len(calls) == 1 + 2 + len(tune._WIDTHS)
+    assert len(calls) == 1 + 2 + len(tune._WIDTHS) + len(tune._PRUNINGS)
 
 
 def test_an_interrupted_study_tries_what_it_would_have_tried(folder, tmp_path_factory):
