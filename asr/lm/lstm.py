@@ -6,13 +6,13 @@ that came before it in the sentence. Every sentence starts from the same state, 
 
 import itertools
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from pydantic import Field
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
@@ -23,7 +23,7 @@ from asr.config import Config, parse_config
 from asr.errors import AsrError, one_line
 from asr.features.batch import cut_batches
 from asr.files import atomic_write
-from asr.lm.lstm_network import LstmConfig, LstmNetwork
+from asr.lm.lstm_network import LstmConfig, LstmNetwork, State
 from asr.lm.vocabulary import BOUNDARY, Kind, Vocabulary
 from asr.model.weights import check_contents, contents
 from asr.randomness import generator
@@ -32,9 +32,9 @@ FORMAT = "asr LSTM language model 1"
 _REMAKE = "make it again with asr lm train"
 _METADATA = "description"  # one entry: safetensors writes several in any order
 _VOCABULARY = "vocabulary"  # name of its content among the tensors
-_BATCH = 8192  # units that are scored at once, padding included
-_STEPS = 1024  # units of a sentence at once: a long one is gone through in stretches
+_BATCH = 1 << 16  # units that are scored at once, padding included
 _LOGITS = 1 << 24  # at once, 64 MiB
+_ROWS = 4  # at least; what MKL makes of fewer depends on where in memory they lie
 _SAMPLES = 256  # sentences at once
 
 
@@ -117,32 +117,56 @@ class LstmModel:
         return scores
 
     def _unit_scores(self, sentences: Sequence[list[int]]) -> list[np.ndarray]:
-        """Log probability of every unit, in float64; the last unit is `BOUNDARY`."""
+        """Log probability of every unit, in float64; the last unit is `BOUNDARY`.
+
+        What sentences begin with in common is gone through once: of a beam's texts that is most.
+        """
+        order = sorted(range(len(sentences)), key=sentences.__getitem__)
         lengths = np.array([len(units) for units in sentences])
         scores: list[np.ndarray] = [np.empty(0)] * len(sentences)
-        for batch in cut_batches(np.argsort(lengths, kind="stable").tolist(), lengths, _BATCH):
-            units = np.full((lengths[batch].max() + 1, len(batch)), BOUNDARY)
-            for column, i in enumerate(batch):
-                units[1:lengths[i] + 1, column] = sentences[i]
-            found = self._batch_scores(torch.from_numpy(units))
-            for column, i in enumerate(batch):
-                scores[i] = found[:lengths[i], column]
+        for batch in cut_batches(order, lengths, _BATCH):
+            units = np.full((len(batch), lengths[batch].max()), -1)
+            for row, i in enumerate(batch):
+                units[row, :lengths[i]] = sentences[i]
+            found = self._batch_scores(units, lengths[batch])
+            for row, i in enumerate(batch):
+                scores[i] = found[row, :lengths[i]]
         return scores
 
     @torch.inference_mode()
-    def _batch_scores(self, units: Tensor) -> np.ndarray:
-        """Log probability of each unit after the first, shape (T + 1, N) → (T, N)."""
-        units = units.to(self.network.bias.device)
-        state, scores = None, []
-        rows = max(1, _LOGITS // len(self.vocabulary))
-        for start in range(0, len(units) - 1, _STEPS):
-            stretch = units[start:start + _STEPS + 1]
-            hidden, state = self.network(stretch[:-1], state)
-            loss = [F.cross_entropy(self.network.logits(h), target, reduction="none")
-                    for h, target in zip(hidden.flatten(0, 1).split(rows),
-                                         stretch[1:].flatten().split(rows), strict=True)]
-            scores.append(-torch.cat(loss).double().cpu().numpy().reshape(-1, units.shape[1]))
-        return np.concatenate(scores)
+    def _batch_scores(self, units: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+        """Log probability of each unit of sentences in their order, shape (N, T)."""
+        device = self.network.bias.device
+        alike = np.logical_and.accumulate(units[1:] == units[:-1], axis=1).sum(axis=1)
+        alike = np.append(-1, alike)  # units in common with the sentence before
+        scores = np.zeros(units.shape)
+        state: State | None = None
+        node = np.zeros(len(units), np.int64)  # of the beginnings at hand, the sentence's own
+        for t in range(units.shape[1]):
+            open_ = np.flatnonzero(lengths > t)
+            first = alike[open_] < t
+            first[0] = True
+            begin = np.resize(open_[first], max(first.sum(), _ROWS))
+            before = units[begin, t - 1] if t else np.full(_ROWS, BOUNDARY)
+            if state is not None:
+                parents = torch.from_numpy(node[begin]).to(device)
+                state = [(h[:, parents], c[:, parents]) for h, c in state]
+            hidden, state = self.network(torch.from_numpy(before)[None].to(device), state)
+            node[open_] = np.cumsum(first) - 1
+            scores[open_, t] = self._log_probs(hidden[0], node[open_], units[open_, t])
+        return scores
+
+    def _log_probs(self, hidden: Tensor, rows: np.ndarray, units: np.ndarray) -> np.ndarray:
+        """Of units after what some rows of `hidden` stand for; `rows` rise."""
+        found, start = [], 0
+        parts = math.ceil(len(hidden) * len(self.vocabulary) / _LOGITS)
+        for some in hidden.tensor_split(parts):
+            logits = self.network.logits(some)
+            own = slice(*np.searchsorted(rows, (start, start + len(some))))
+            chosen = torch.from_numpy(np.stack([rows[own] - start, units[own]])).to(logits.device)
+            found.append((logits[*chosen] - logits.logsumexp(1)[chosen[0]]).double().cpu())
+            start += len(some)
+        return torch.cat(found).numpy()
 
     def sample(self, sentences: int, seed: int, temperature: float, longest: int) -> Iterator[str]:
         """Draw sentences from the model, each a function of `seed` and its number.
