@@ -102,7 +102,8 @@ def _number(whole: str, decimals: str, ending: str) -> str:
         parts = [digits] if 0 < len(digits) <= _LONGEST else digits
         return " ".join("point" if part == "." else _words(part) for part in [*parts, *decimals])
     if ending == "s":
-        return str(_speak.plural(_number(whole, "", "")))
+        year = int(digits)
+        return str(_speak.plural(_words(digits) if year % 1000 == 0 else _year(year)))
     if ending:
         return _words(_speak.ordinal(str(int(digits))))
     if len(whole) == 4 and 1100 <= int(digits) < 2000:

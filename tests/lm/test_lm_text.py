@@ -24,6 +24,7 @@ from asr.text.normalise import librispeech
     ("£1 million", "one million pounds"), ("$1.625", "one point six two five dollars"),
     ("20%, 3.5 %", "twenty percent, three point five percent"),
     ("the 1990s", "the nineteen nineties"), ("1800s", "eighteen hundreds"), ("5s", "five s"),
+    ("the 2010s", "the twenty tens"), ("2000s", "two thousands"), ("2120s", "twenty one twenties"),
     ("1.5.2", "one point five point two"), (".5", "point five"), ("so.5", "so.five"),
     ("5½ or ½", "five and a half or a half"), ("x²", "x two"), ("H₂O", "H two O"),
     ("A1", "A one"), ("R2D2", "R two D two"), ("1.5m", "one point five m"), ("a_1", "a_one"),
