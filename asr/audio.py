@@ -2,7 +2,6 @@
 
 import os
 import stat
-import struct
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ import numpy as np
 import soundfile
 import soxr
 
+from asr.containers import cut_off
 from asr.errors import AsrError
 from asr.files import file_name
 from asr.progress import log
@@ -25,8 +25,6 @@ _BLOCK = 1 << 18  # values read at once: memory follows the data, not what the h
 _RATES = (1_000, 1_000_000)  # Hz; outside of it a few samples would become hours, or hours none
 _LOUDEST = 1e6  # times full scale; floats may be beyond it, and their squares overflow from 1e13
 _UNKNOWN = (1 << 63) - 1  # libsndfile's number of samples of a FLAC file whose header says none
-_STREAMED = 0x7fff0000  # bytes; from here on a WAV header means that nobody knew how many
-_OGG_PAGE = 27 + 255 + 255 * 255  # bytes of the longest page
 
 
 class _Counted(soundfile.SoundFile):
@@ -176,7 +174,7 @@ def _open(source: Path | BinaryIO) -> soundfile.SoundFile:
     file = opened(soundfile.SoundFile)
     try:
         check_rate(file.samplerate, str(name))
-        if file.format in ("WAV", "WAVEX", "OGG") and _cut_off(source):
+        if _cut_off(source, file.format):
             raise AsrError(f"{name}: damaged or cut off (it ends before its header says)")
     except AsrError:
         file.close()
@@ -227,39 +225,9 @@ def _open_path(path: Path, kind: type[soundfile.SoundFile]) -> soundfile.SoundFi
         raise AsrError(f"{path}: not readable as audio ({reason.rstrip('.')}){more}") from None
 
 
-def _cut_off(source: Path | BinaryIO) -> bool:
-    """Whether a WAV or Ogg file ends too early, over which libsndfile passes in silence."""
+def _cut_off(source: Path | BinaryIO, kind: str) -> bool:
     with source.open("rb") if isinstance(source, Path) else nullcontext(source) as file:
-        place = file.tell()
-        end = file.seek(0, os.SEEK_END)
-        file.seek(0)
-        cut = _cut_off_ogg(file, end) if file.read(4) == b"OggS" else _cut_off_wav(file, end)
-        file.seek(place)
-    return cut
-
-
-def _cut_off_ogg(file: BinaryIO, end: int) -> bool:
-    """Whether its last page is not whole. Many files, Android's say, mark no page as the last."""
-    file.seek(max(end - _OGG_PAGE, 0))
-    tail = file.read()
-    page = tail[tail.rfind(b"OggS"):]
-    if len(page) < 27:
-        return True
-    length = 27 + page[26] + sum(page[27:27 + page[26]])
-    marked = page[5] & 4
-    return length > len(page) or (length < len(page) and not marked)
-
-
-def _cut_off_wav(file: BinaryIO, end: int) -> bool:
-    """Whether its samples pass its end."""
-    file.seek(0)
-    order = ">" if file.read(12).startswith(b"RIFX") else "<"
-    while len(header := file.read(8)) == 8 and any(header[:4]):  # not through hours of silence
-        name, size = struct.unpack(f"{order}4sI", header)
-        if name == b"data":
-            return size < _STREAMED and file.tell() + size > end
-        file.seek(size + size % 2, os.SEEK_CUR)
-    return False
+        return cut_off(file, kind)
 
 
 def _blocks(file: soundfile.SoundFile, name: Path | str, first: int, wanted: int

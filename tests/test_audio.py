@@ -152,7 +152,9 @@ def encoded(format: str, **options) -> bytes:
 
 @pytest.mark.parametrize("options", [
     {"format": "FLAC"}, {"format": "MP3"}, {"format": "WAV"}, {"format": "WAV", "endian": "BIG"},
-    {"format": "WAV", "subtype": "IMA_ADPCM"}, {"format": "WAVEX"}, {"format": "OGG"}, OPUS],
+    {"format": "WAV", "subtype": "IMA_ADPCM"}, {"format": "WAVEX"}, {"format": "OGG"}, OPUS,
+    {"format": "AIFF"}, {"format": "AU"}, {"format": "AU", "endian": "LITTLE"}, {"format": "W64"},
+    {"format": "NIST"}],
     ids=lambda options: "-".join(options.values()))
 def test_truncated(tmp_path, options):
     data = encoded(**options)
