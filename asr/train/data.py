@@ -127,7 +127,7 @@ class TrainingSet:
     def plan(self, seed: int, epoch: int, max_frames: int) -> list[list[int]]:
         """The batches of an epoch: like lengths together, the order of batches shuffled."""
         random = generator(seed, "order", epoch)
-        entries = [generator(seed, "copy", epoch, self.store.entries[c[0]].id).choice(c)
+        entries = [c[seed_of(seed, "copy", epoch, self.store.entries[c[0]].id) % len(c)]
                    for c in self.copies]
         jittered = self.lengths[entries] * random.uniform(1, 1 + _LENGTH_JITTER, len(entries))
         order = [int(entries[i]) for i in np.argsort(jittered, kind="stable")]
