@@ -64,7 +64,7 @@ def _au(file: BinaryIO, end: int) -> bool:
 
 def _w64(file: BinaryIO, end: int) -> bool:
     _, size = struct.unpack("<16sQ", file.read(24))
-    return size > end + 7  # a multiple of 8 in some writers' sums alone
+    return end + 7 < size < 1 << 62  # a multiple of 8 in some writers' sums alone
 
 
 def _sphere(file: BinaryIO, end: int) -> bool:

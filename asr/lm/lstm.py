@@ -143,17 +143,17 @@ class LstmModel:
         state: State | None = None
         node = np.zeros(len(units), np.int64)  # of the beginnings at hand, the sentence's own
         for t in range(units.shape[1]):
-            open_ = np.flatnonzero(lengths > t)
-            first = alike[open_] < t
+            going = np.flatnonzero(lengths > t)
+            first = alike[going] < t
             first[0] = True
-            begin = np.resize(open_[first], max(first.sum(), _ROWS))
+            begin = np.resize(going[first], max(first.sum(), _ROWS))
             before = units[begin, t - 1] if t else np.full(_ROWS, BOUNDARY)
             if state is not None:
                 parents = torch.from_numpy(node[begin]).to(device)
                 state = [(h[:, parents], c[:, parents]) for h, c in state]
             hidden, state = self.network(torch.from_numpy(before)[None].to(device), state)
-            node[open_] = np.cumsum(first) - 1
-            scores[open_, t] = self._log_probs(hidden[0], node[open_], units[open_, t])
+            node[going] = np.cumsum(first) - 1
+            scores[going, t] = self._log_probs(hidden[0], node[going], units[going, t])
         return scores
 
     def _log_probs(self, hidden: Tensor, rows: np.ndarray, units: np.ndarray) -> np.ndarray:
