@@ -20,14 +20,14 @@ def tune() -> None:
 @click.option("--output", type=click.Path(path_type=Path), metavar="DIR",
               help="For study.db and surface.png. Default: tune, beside BUNDLE.")
 @click.option("--trials", type=click.IntRange(min=1), default=60, show_default=True,
-              help="Of weights; a study that has some goes on from there. Half as many follow at "
-                   "the width that is chosen.")
+              help="Of weights; a study that has some goes on from there. Half as many follow in "
+                   "the search that is chosen.")
 @click.option("--utterances", type=click.IntRange(min=0), default=500, show_default=True,
               help="Evenly spread over STORE; 0 is all.")
 @click.option("--threads", type=click.IntRange(min=1), help="Default: all cores.")
 def decode(bundle: Path, store: Path, lm: Path | None, lstm: Path | None,
            output: Path | None, trials: int, utterances: int, threads: int | None) -> None:
-    """Find the weights and the width of the beam search with a language model.
+    """Find weights, width and pruning of the beam search with a language model.
 
     STORE holds the features of a development set. What is best there is written into BUNDLE, with
     the language model: the defaults of asr decode and asr transcribe. Needs optuna.

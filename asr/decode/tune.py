@@ -1,4 +1,4 @@
-"""Choose the weights and the width of a beam search on a development set."""
+"""Choose the weights, width and pruning of a beam search on a development set."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
