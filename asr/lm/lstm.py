@@ -150,10 +150,10 @@ class LstmModel:
             before = units[begin, t - 1] if t else np.full(_ROWS, BOUNDARY)
             if state is not None:
                 parents = torch.from_numpy(node[begin]).to(device)
-                state = [(h[:, parents], c[:, parents]) for h, c in state]
-            hidden, state = self.network(torch.from_numpy(before)[None].to(device), state)
+                state = [(h[parents], c[parents]) for h, c in state]
+            hidden, state = self.network.step(torch.from_numpy(before).to(device), state)
             node[going] = np.cumsum(first) - 1
-            scores[going, t] = self._log_probs(hidden[0], node[going], units[going, t])
+            scores[going, t] = self._log_probs(hidden, node[going], units[going, t])
         return scores
 
     def _log_probs(self, hidden: Tensor, rows: np.ndarray, units: np.ndarray) -> np.ndarray:
@@ -189,18 +189,19 @@ class LstmModel:
     def _sample(self, randoms: Sequence[np.random.Generator], temperature: float, longest: int
                 ) -> np.ndarray:
         """Units of N sentences, shape (at most `longest`, N); noise after the first `BOUNDARY`."""
-        units = torch.full((1, len(randoms)), BOUNDARY, device=self.network.bias.device)
+        rows = max(len(randoms), _ROWS)
+        units = torch.full((rows,), BOUNDARY, device=self.network.bias.device)
         state, over = None, np.zeros(len(randoms), bool)
         drawn: list[np.ndarray] = []
         while len(drawn) < longest and not over.all():
-            hidden, state = self.network(units, state)
-            logits = self.network.logits(hidden[0]).double() / temperature
-            cumulated = logits.softmax(1).cumsum(1).cpu().numpy()
+            hidden, state = self.network.step(units, state)
+            logits = self.network.logits(hidden).double() / temperature
+            cumulated = logits.softmax(1).cumsum(1)[:len(randoms)].cpu().numpy()
             chosen = np.array([row.searchsorted(random.random() * row[-1], "right")
                                for row, random in zip(cumulated, randoms, strict=True)])
             over |= chosen == BOUNDARY
             drawn.append(chosen)
-            units = torch.from_numpy(chosen)[None].to(units.device)
+            units = torch.from_numpy(np.resize(chosen, rows)).to(units.device)
         return np.stack(drawn)
 
 

@@ -12,7 +12,7 @@ from asr.config import Config
 from asr.model.recurrent import initialise
 
 State = list[tuple[Tensor, Tensor]]
-"""Output and cell of each layer, shape (1, N, units) each."""
+"""Output and cell of each layer, shape (N, units) each."""
 
 
 class LstmConfig(Config):
@@ -66,35 +66,52 @@ class LstmNetwork(nn.Module):
                 # much of a short training goes by before the context is used.
                 nn.init.uniform_(matrix, -0.3, 0.3)
 
-    def forward(self, units: Tensor, state: State | None = None,
-                dropout: Sequence[Tensor] | None = None) -> tuple[Tensor, State]:
-        """What the last layer makes of units; `logits` predicts the next ones from it.
+    def forward(self, units: Tensor, dropout: Sequence[Tensor] | None = None) -> Tensor:
+        """What the last layer makes of sentences; `logits` predicts the next units from it.
 
         Sentences run from left to right, so padding at their ends changes nothing before it.
 
         Parameters
         ----------
         units : Tensor, shape = (T, N), int64
-        state : State, optional
-            From which to go on; by default the beginning of a sentence, whose first unit is
-            `BOUNDARY`.
+            The first of each is `BOUNDARY`.
         dropout : sequence of layers + 1 Tensors, shape = (T, N, width) each, optional
             Factors of the embeddings and of each layer's outputs.
 
         Returns
         -------
-        hidden : Tensor, shape = (T, N, units)
+        Tensor, shape = (T, N, units)
+        """
+        x = F.embedding(units, self.embedding)
+        if dropout is not None:
+            x = x * dropout[0]
+        for i, layer in enumerate(self.layers):
+            x, _ = layer(x)
+            if dropout is not None:
+                x = x * dropout[i + 1]
+        return x
+
+    def step(self, units: Tensor, state: State | None) -> tuple[Tensor, State]:
+        """The same, one unit of each sentence at a time, which oneDNN's layers are slow at.
+
+        Parameters
+        ----------
+        units : Tensor, shape = (N,), int64
+        state : State, optional
+            Before them; None at the beginning of the sentences.
+
+        Returns
+        -------
+        hidden : Tensor, shape = (N, units)
         state : State
         """
         x = F.embedding(units, self.embedding)
         after: State = []
-        if dropout is not None:
-            x = x * dropout[0]
         for i, layer in enumerate(self.layers):
-            x, reached = layer(x, None if state is None else state[i])
-            if dropout is not None:
-                x = x * dropout[i + 1]
-            after.append(reached)
+            assert isinstance(layer, nn.LSTM)
+            before = state[i] if state else (x.new_zeros(len(x), layer.hidden_size),) * 2
+            x, cell = torch.lstm_cell(x, before, *layer.all_weights[0])
+            after.append((x, cell))
         return x, after
 
     def logits(self, hidden: Tensor) -> Tensor:

@@ -205,7 +205,7 @@ class LstmTrainer:
                 self.epoch, self.position)]
         valid = batch.valid.flatten().nonzero()[:, 0].to(self.device)
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32):
-            hidden, _ = self.network(batch.units.to(self.device), None, dropout)
+            hidden = self.network(batch.units.to(self.device), dropout)
             logits = self.network.logits(hidden.flatten(0, 1).index_select(0, valid))
         loss = F.cross_entropy(logits.float(), batch.targets.to(self.device))
         loss.backward()
