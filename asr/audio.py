@@ -3,7 +3,6 @@
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -174,7 +173,7 @@ def _open(source: Path | BinaryIO) -> soundfile.SoundFile:
     file = opened(soundfile.SoundFile)
     try:
         check_rate(file.samplerate, str(name))
-        if _cut_off(source, file.format):
+        if cut_off(source, file.format):
             raise AsrError(f"{name}: damaged or cut off (it ends before its header says)")
     except AsrError:
         file.close()
@@ -223,11 +222,6 @@ def _open_path(path: Path, kind: type[soundfile.SoundFile]) -> soundfile.SoundFi
         more = (", which ffmpeg may: ffmpeg -i FILE -f wav - | asr transcribe -"
                 if path.suffix.lower() in _OTHERS else "")
         raise AsrError(f"{path}: not readable as audio ({reason.rstrip('.')}){more}") from None
-
-
-def _cut_off(source: Path | BinaryIO, kind: str) -> bool:
-    with source.open("rb") if isinstance(source, Path) else nullcontext(source) as file:
-        return cut_off(file, kind)
 
 
 def _blocks(file: soundfile.SoundFile, name: Path | str, first: int, wanted: int

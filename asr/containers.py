@@ -1,17 +1,23 @@
 """Whether an audio file is whole: libsndfile passes over a missing end in silence."""
 
+import math
 import os
 import re
 import struct
 from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
 from typing import BinaryIO
 
-_STREAMED = 0x7f000000  # bytes; from here on a header means that nobody knew how many
+_STREAMED = 0x7fff0000  # bytes; from here on a header means that nobody knew how many
+_STREAMED_AIFF = 0x7f000000  # SoX's
 _OGG_PAGE = 27 + 255 + 255 * 255  # bytes of the longest page
-_SPHERE_FIELD = r"\b{} -i (\d+)"
+_SPHERE = [re.compile(field) for field in (
+    rb"NIST_1A\s+(\d+)", rb"\bsample_count -i (\d+)", rb"\bchannel_count -i (\d+)",
+    rb"\bsample_n_bytes -i (\d+)")]
 
 
-def cut_off(file: BinaryIO, kind: str) -> bool:
+def cut_off(source: Path | BinaryIO, kind: str) -> bool:
     """Whether a file ends before its header says.
 
     Parameters
@@ -21,11 +27,12 @@ def cut_off(file: BinaryIO, kind: str) -> bool:
     """
     if kind not in _ENDS:
         return False
-    place = file.tell()
-    end = file.seek(0, os.SEEK_END)
-    file.seek(0)
-    cut = _ENDS[kind](file, end)
-    file.seek(place)
+    with source.open("rb") if isinstance(source, Path) else nullcontext(source) as file:
+        place = file.tell()
+        end = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        cut = _ENDS[kind](file, end)
+        file.seek(place)
     return cut
 
 
@@ -53,7 +60,7 @@ def _ogg(file: BinaryIO, end: int) -> bool:
 
 def _aiff(file: BinaryIO, end: int) -> bool:
     _, size = struct.unpack(">4sI", file.read(8))
-    return size < _STREAMED and 8 + size > end + 1  # not all writers fill up an odd end
+    return size < _STREAMED_AIFF and 8 + size > end + 1  # not all writers fill up an odd end
 
 
 def _au(file: BinaryIO, end: int) -> bool:
@@ -68,15 +75,9 @@ def _w64(file: BinaryIO, end: int) -> bool:
 
 
 def _sphere(file: BinaryIO, end: int) -> bool:
-    header = file.read(1024).decode("latin-1")
-    fields = [re.search(_SPHERE_FIELD.format(name), header)
-              for name in ("sample_count", "channel_count", "sample_n_bytes")]
-    size = 1
-    for field in fields:
-        if field is None:
-            return False
-        size *= int(field[1])
-    return int(header[8:16]) + size > end
+    header = file.read(1024)
+    fields = [int(found[1]) for field in _SPHERE if (found := field.search(header))]
+    return len(fields) == len(_SPHERE) and fields[0] + math.prod(fields[1:]) > end
 
 
 _ENDS: dict[str, Callable[[BinaryIO, int], bool]] = {

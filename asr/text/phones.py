@@ -177,8 +177,7 @@ class PhoneUnits:
         from asr.text.nearest import Pronunciations  # numba takes a while to load
 
         kinds = [symbol.removeprefix(_BEGINNING) for symbol in self.symbols]
-        number = {phone: i for i, phone in enumerate(kinds)}
-        phones = np.array([number[phone] for phone in kinds], np.int32)
+        phones = np.unique(kinds, return_inverse=True)[1].astype(np.int32)  # of each unit
         pronunciations = Pronunciations(phones[self._units], self._lengths)
 
         @lru_cache(2**16)
