@@ -1,7 +1,8 @@
 #!/usr/bin/env python
-"""Time a training step: own-length reversal against packed sequences, and against the limit.
+"""Time a training step: ours against packed sequences, and against the limit.
 
-The same network, weights and batch, in turn in one run. Packed sequences are how
+The same network, weights and batch, in turn in one run; on a GPU also own-length reversal by cuDNN,
+which the kernel of `asr.model.lstm_kernel` takes the place of in halves. Packed sequences are how
 deepspeech.pytorch and SpeechBrain keep utterances of unequal length apart; where SpeechBrain is
 installed its own LSTM encoder (speechbrain.nnet.RNN.LSTM) takes the place of the layers as well.
 icefall is no package that pip could install. A step is a training's: masks, dropout, gradients,
@@ -17,6 +18,7 @@ On a GPU halves are float16, see `asr.train.precision`, and the large product is
 import argparse
 import statistics
 import time
+from copy import deepcopy
 from functools import partial
 
 import torch
@@ -26,7 +28,7 @@ from asr.augment.spec_augment import spec_augment_spans
 from asr.model.config import ModelConfig
 from asr.model.frame_batch import FrameBatch
 from asr.model.network import Network
-from asr.model.recurrent import RecurrentLayer
+from asr.model.recurrent import RecurrentLayer, reversal
 from asr.model.summary import parts
 from asr.train.config import TrainConfig
 from asr.train.data import Batch
@@ -35,6 +37,23 @@ from asr.train.precision import loss_scaler
 from asr.train.step import Gradients, update
 
 FEATURES, SYMBOLS = 80, 29
+
+
+class ReversedLayer(nn.Module):
+    """A `RecurrentLayer` by torch's LSTM, which is cuDNN's on a GPU."""
+
+    def __init__(self, layer: RecurrentLayer) -> None:
+        super().__init__()
+        self.layer = deepcopy(layer)
+
+    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+        turn = reversal(lengths, len(x))
+
+        def reverse(values: Tensor) -> Tensor:
+            return values.flatten(0, 1).index_select(0, turn).view_as(values)
+
+        backward = reverse(self.layer.backward_rnn(reverse(x))[0])
+        return self.layer.norm(torch.cat([self.layer.forward_rnn(x)[0], backward], dim=2))
 
 
 class PackedLayer(nn.Module):
@@ -134,12 +153,12 @@ def main() -> None:
     torch.manual_seed(0)
     settings = TrainConfig(model=ModelConfig(layers=options.layers, units=options.units))
     config = settings.model
-    reversed_network = Network(config, FEATURES, SYMBOLS).to(device)
+    own_network = Network(config, FEATURES, SYMBOLS).to(device)
     # Like lengths, as a bucketed batch has them: the shortest is a tenth shorter.
     lengths = torch.linspace(options.frames, 0.9 * options.frames, options.utterances).long()
-    outputs = reversed_network.output_lengths(lengths)
+    outputs = own_network.output_lengths(lengths)
     packed_network = Network(config, FEATURES, SYMBOLS).to(device)
-    packed_network.load_state_dict(reversed_network.state_dict())
+    packed_network.load_state_dict(own_network.state_dict())
     packed_network.layers = nn.ModuleList(
         PackedLayer(layer, outputs) for layer in packed_network.layers).to(device)
 
@@ -147,18 +166,22 @@ def main() -> None:
     frames = batch.frames.to(device)
     with torch.inference_mode():
         a, b = (network(frames.x, frames.lengths, frames.statistics)
-                for network in (reversed_network, packed_network))
+                for network in (own_network, packed_network))
         difference = max(float((a[:n, i] - b[:n, i]).abs().max()) for i, n in enumerate(outputs))
-    networks = {"reversal": reversed_network, "packed": packed_network}
+    networks = {"ours": own_network, "packed": packed_network}
+    if device.type == "cuda":
+        networks["cudnn"] = deepcopy(own_network)
+        networks["cudnn"].layers = nn.ModuleList(
+            ReversedLayer(layer) for layer in own_network.layers)
     try:
         networks["speechbrain"] = Network(config, FEATURES, SYMBOLS)
         networks["speechbrain"].layers = nn.ModuleList(
-            [SpeechBrainLayers(reversed_network, config, outputs)])
+            [SpeechBrainLayers(own_network, config, outputs)])
         networks["speechbrain"].to(device)
     except ModuleNotFoundError as error:
         del networks["speechbrain"]
         print(f"without SpeechBrain ({error})")
-    parameters = sum(p.numel() for p in reversed_network.parameters())
+    parameters = sum(p.numel() for p in own_network.parameters())
     flops = 6 * sum(part.multiply_adds for part in parts(config, FEATURES, SYMBOLS)) \
         * int(outputs.max()) * options.utterances
     print(f"{options.layers} × {options.units} BiLSTM, {parameters / 1e6:.2f} M parameters, "
@@ -177,7 +200,7 @@ def main() -> None:
                     times[name].append(seconds)
         limit = peak(dtype, device)
         ours, *others = (statistics.median(values) for values in times.values())
-        print(f"{str(dtype).removeprefix('torch.'):8}  reversal {ours:.3f} s  " + "".join(
+        print(f"{str(dtype).removeprefix('torch.'):8}  ours {ours:.3f} s  " + "".join(
             f"{name} {other:.3f} s ({other / ours:.1f} times)  "
             for name, other in zip([*networks][1:], others, strict=True))
             + f"{flops / ours / 1e9:.0f} of {limit / 1e9:.0f} GFLOP/s "

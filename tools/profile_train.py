@@ -16,6 +16,7 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 
 from asr.config import load_config
@@ -26,7 +27,7 @@ from asr.train.stage import prepare_training
 
 KINDS = {  # the first whose word is in an operation's or kernel's name
     "recurrent layers": ("rnn", "lstm", "gru"),
-    "convolutions": ("conv",),
+    "convolutions": ("conv", "wgrad", "dgrad", "fprop", "nhwc"),  # the last four are cuDNN's
     "CTC loss": ("ctc",),
     "other products": ("mm", "gemm", "cutlass", "matmul", "nvjet"),  # the last is cuBLAS's
     "normalisation": ("layer_norm", "rms_norm", "layernorm"),
@@ -79,6 +80,9 @@ def by_kind(profiler: profile, cuda: bool) -> Counter[str]:
     """Seconds in operations by kind, those inside others not counted twice."""
     times: Counter[str] = Counter()
     for event in profiler.key_averages():
+        # An operation has its kernels' time as well.
+        if event.device_type != (DeviceType.CUDA if cuda else DeviceType.CPU):
+            continue
         spent = event.self_device_time_total if cuda else event.self_cpu_time_total
         name = event.key.lower()
         kind = next((kind for kind, words in KINDS.items() if any(w in name for w in words)),

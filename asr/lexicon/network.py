@@ -6,7 +6,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from asr.config import Config
-from asr.model.recurrent import RecurrentLayer, reversal
+from asr.model.recurrent import RecurrentLayer
 
 
 class G2pConfig(Config):
@@ -54,8 +54,8 @@ class G2pNetwork(nn.Module):
         size, longest = letters.shape
         x = F.embedding(letters, self.embedding)
         x = x.view(size, longest * self.config.frames, -1).transpose(0, 1).contiguous()
-        turn = reversal(lengths * self.config.frames, len(x))
+        lengths = lengths * self.config.frames
         for index, layer in enumerate(self.layers):
-            y = F.dropout(layer(x, turn), 1 - keep)
+            y = F.dropout(layer(x, lengths), 1 - keep)
             x = x + y if index else y
         return self.head(x).float().log_softmax(dim=2)

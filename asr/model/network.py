@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from asr.model.config import ModelConfig
 from asr.model.front_end import frame_mask, make_front_end
-from asr.model.recurrent import RecurrentLayer, reversal
+from asr.model.recurrent import RecurrentLayer
 
 # SplitMix64's, as signed integers.
 _GOLDEN, _FIRST, _SECOND = (constant - (1 << 64) for constant in
@@ -75,10 +75,10 @@ class Network(nn.Module):
                         ) -> Tensor:
         """As `forward`, from normalised frames whose padding is zero."""
         x = self.front_end(x, lengths).transpose(0, 1).contiguous()
-        turn = reversal(self.output_lengths(lengths), len(x))
+        lengths = self.output_lengths(lengths)
 
         def run(index: int, x: Tensor) -> Tensor:
-            y = self.layers[index](x, turn)
+            y = self.layers[index](x, lengths)
             return y if dropout is None else y * dropout[index] / (1 - _dropped(self.config) / 256)
 
         return self.stacked(x, run)

@@ -4,6 +4,8 @@ rev(x, n)[t] = x[n−1−t] for t < n and x[t] beyond. The backward direction is
 rev(RNN(rev(x, n)), n): padding follows every sequence in both directions, so a layer that runs
 from left to right never sees it before it has finished with the utterance.
 
+On a GPU LSTMs that learn in halves have a kernel of their own, `asr/model/lstm_kernel.py`.
+
 On a CPU each direction has half of the cores. Threads that share one direction meet after every
 matrix product of every frame, and those products are small. Only where OpenMP's threads are known
 to give up their core soon (`asr/__init__.py`): where torch was loaded before asr they may not.
@@ -16,10 +18,15 @@ from functools import cache, partial
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
+from asr.errors import one_line
 from asr.model.front_end import frame_norm
+from asr.progress import log
 
+Recurrence = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""`asr.model.lstm_kernel.recurrence`."""
 State = Tensor | tuple[Tensor, Tensor] | None
 """What an RNN of torch remembers; None at the beginning."""
 
@@ -71,10 +78,16 @@ class RecurrentLayer(nn.Module):
             if rnn is not None:
                 initialise(rnn, units)
 
-    def forward(self, x: Tensor, turn: Tensor) -> Tensor:
-        """Shape (T, N, inputs) → (T, N, D); `turn` is `reversal`."""
+    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+        """Shape (T, N, inputs) → (T, N, D); `lengths`, of shape (N,), are in frames of x."""
+        if (x.device.type == "cuda" and torch.is_autocast_enabled("cuda")
+                and isinstance(self.forward_rnn, nn.LSTM)):
+            recurrence = _kernel(self.forward_rnn.hidden_size, x.device)
+            if recurrence is not None:
+                return self.norm(self.projection(self._by_kernel(recurrence, x, lengths)))
         if self.backward_rnn is None:
             return self.go_on(x, None)[0]
+        turn = reversal(lengths, len(x))
 
         def reverse(values: Tensor) -> Tensor:
             return values.flatten(0, 1).index_select(0, turn).view_as(values)
@@ -91,11 +104,38 @@ class RecurrentLayer(nn.Module):
             outputs = _at_once([partial(direction, x) for direction in directions], learning=False)
         return self.norm(self.projection(torch.cat(outputs, dim=2)))
 
+    def _by_kernel(self, recurrence: Recurrence, x: Tensor, lengths: Tensor) -> Tensor:
+        """Shape (T, N, inputs) → (T, N, outputs of all directions)."""
+        rnns = [rnn for rnn in (self.forward_rnn, self.backward_rnn) if rnn is not None]
+        inputs = F.linear(x, torch.cat([rnn.weight_ih_l0 for rnn in rnns]),
+                          torch.cat([rnn.bias_ih_l0 + rnn.bias_hh_l0 for rnn in rnns]))
+        weights = torch.stack([rnn.weight_hh_l0 for rnn in rnns]).to(inputs.dtype)
+        return recurrence(inputs.unflatten(2, (len(rnns), -1)), weights, lengths).flatten(2)
+
     def go_on(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """As `forward`, of a one-directional layer in the state that the frames before have left.
         """
         y, state = self.forward_rnn(x, state)
         return self.norm(self.projection(y)), state
+
+
+@cache
+def _kernel(units: int, device: torch.device) -> Recurrence | None:
+    """The recurrence of an LSTM on a GPU, tried once; None where there is none."""
+    if units % 32:
+        return None
+    try:
+        from asr.model.lstm_kernel import recurrence
+
+        inputs = torch.zeros(2, 1, 1, 4 * units, dtype=torch.half, device=device)
+        weights = torch.zeros(1, 4 * units, units, dtype=torch.half, device=device)
+        one = torch.tensor([1], device=device)
+        recurrence(inputs.requires_grad_(), weights, one).sum().backward()
+        torch.cuda.synchronize(device)
+    except Exception as error:  # no compiler of C, an old GPU, …: Triton has no class for them
+        log(f"LSTM layers by cuDNN, which is slower: {one_line(error)}")
+        return None
+    return recurrence
 
 
 @cache

@@ -21,7 +21,8 @@ class Processes:
     every step, with nothing to add where the batch has no utterance for it, so uneven data cannot
     hang. What is done together is an `AsrError` where another process has died meanwhile.
 
-    On a GPU float32 is float32, since cuDNN would round to TF32's ten bits by default.
+    On a GPU float32 is float32, since cuDNN would round to TF32's ten bits by default, and sums
+    have one order.
 
     Raises
     ------
@@ -42,6 +43,7 @@ class Processes:
                                f"are {gpus}; start torchrun with --nproc-per-node {gpus}")
             torch.cuda.set_device(self.device)
             torch.backends.cudnn.allow_tf32 = False
+            torch.backends.cudnn.deterministic = True
         if self.world > 1:
             dist.init_process_group("nccl" if cuda else "gloo")
 

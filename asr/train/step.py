@@ -13,7 +13,7 @@ from asr.model.frame_batch import moved
 from asr.model.front_end import frame_mask
 from asr.model.network import Network, dropout_masks
 from asr.progress import log
-from asr.text.units import BLANK
+from asr.train.ctc import ctc_loss
 from asr.train.data import Batch
 
 
@@ -85,9 +85,8 @@ class Gradients:
                             moved(batch.frequency_spans, self.device))
             posteriors = self.network.from_normalised(x, lengths, dropout_masks(
                 self.network.config, moved(batch.seeds, self.device), int(longest)))
-        labels = moved(batch.labels, self.device).repeat(batch.views)
-        ctc = F.ctc_loss(posteriors, labels, output_lengths, label_lengths, BLANK,
-                         "sum") / batch.views
+        ctc = ctc_loss(posteriors, batch.labels.repeat(batch.views), output_lengths,
+                       label_lengths) / batch.views
         loss = ctc
         if batch.views == 2:
             loss = ctc + self.consistency * consistency(

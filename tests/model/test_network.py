@@ -64,11 +64,11 @@ def test_a_projected_layer_is_a_linear_map_of_both_directions():
     plain = RecurrentLayer("lstm", 5, 6, bidirectional=True, norm="none")
     plain.load_state_dict({name: tensor for name, tensor in layer.state_dict().items()
                            if "rnn" in name})
-    x, turn = torch.randn(7, 2, 5), reversal(torch.tensor([7, 4]), 7)
-    projected = plain(x, turn) @ layer.projection.weight.T + layer.projection.bias
+    x, lengths = torch.randn(7, 2, 5), torch.tensor([7, 4])
+    projected = plain(x, lengths) @ layer.projection.weight.T + layer.projection.bias
     expected = (projected - projected.mean(2, keepdim=True)) / (
         projected.var(2, correction=0, keepdim=True) + 1e-5).sqrt()
-    torch.testing.assert_close(layer(x, turn), expected)
+    torch.testing.assert_close(layer(x, lengths), expected)
 
 
 def test_what_lies_in_the_padding_does_not_matter():
@@ -129,7 +129,7 @@ def test_layer_equals_packed_bidirectional_layer(cell):
     x = torch.randn(9, 3, 5)
     sequence = nn.utils.rnn.pack_padded_sequence(x, lengths, enforce_sorted=False)
     expected, _ = nn.utils.rnn.pad_packed_sequence(packed(sequence)[0])
-    found = layer(x, reversal(lengths, 9))
+    found = layer(x, lengths)
     expected = layer.norm(expected)
     for column, n in enumerate(lengths):
         torch.testing.assert_close(found[:n, column], expected[:n, column])
@@ -150,15 +150,15 @@ def test_directions_side_by_side_are_those_one_after_the_other(cell, dtype, two_
     torch.manual_seed(1)
     layer = RecurrentLayer(cell, 5, 6, bidirectional=True)
     layer.norm = nn.Identity()  # torch's own sums differ with the number of threads in bfloat16
-    turn = reversal(torch.tensor([9, 3, 7]), 9)
+    lengths = torch.tensor([9, 3, 7])
     x, weights = torch.randn(9, 3, 5, requires_grad=True), torch.randn(9, 3, 12)
     found = []
     for threads in (1, 2):
         torch.set_num_threads(threads)
         with torch.autocast("cpu", dtype, dtype != torch.float32):
-            y = layer(x, turn)
+            y = layer(x, lengths)
             with torch.inference_mode():
-                torch.testing.assert_close(layer(x, turn), y.detach())
+                torch.testing.assert_close(layer(x, lengths), y.detach())
         (y * weights).sum().backward()
         found.append([y.detach(), x.grad, *(p.grad for p in layer.parameters())])
         x.grad = None
@@ -169,14 +169,14 @@ def test_directions_side_by_side_are_those_one_after_the_other(cell, dtype, two_
 
 def test_a_frozen_layer_side_by_side_passes_gradients_on(two_threads):
     layer = RecurrentLayer("lstm", 5, 6, bidirectional=True)
-    turn = reversal(torch.tensor([9, 3]), 9)
+    lengths = torch.tensor([9, 3])
     x = torch.randn(9, 2, 5, requires_grad=True)
-    layer(x, turn).square().sum().backward()
+    layer(x, lengths).square().sum().backward()
     expected, x.grad = x.grad, None
     layer.zero_grad()
     for parameter in layer.backward_rnn.parameters():
         parameter.requires_grad_(False)
-    layer(x, turn).square().sum().backward()
+    layer(x, lengths).square().sum().backward()
     torch.testing.assert_close(x.grad, expected)
     assert layer.backward_rnn.weight_hh_l0.grad is None
     assert layer.forward_rnn.weight_hh_l0.grad is not None
@@ -185,7 +185,7 @@ def test_a_frozen_layer_side_by_side_passes_gradients_on(two_threads):
 def test_a_fault_in_one_direction_is_told(two_threads):
     layer = RecurrentLayer("lstm", 5, 6, bidirectional=True)
     with pytest.raises(RuntimeError, match="5"):
-        layer(torch.randn(4, 1, 7), reversal(torch.tensor([4]), 4))
+        layer(torch.randn(4, 1, 7), torch.tensor([4]))
 
 
 def test_fused_layer_equals_the_lstm_equations_gate_by_gate():
@@ -206,8 +206,7 @@ def test_fused_layer_equals_the_lstm_equations_gate_by_gate():
         c = f * c + i * np.tanh(g)
         h = o * np.tanh(c)
         expected.append(h)
-    found = layer(torch.tensor(x[:, None], dtype=torch.float32),
-                  reversal(torch.tensor([6]), 6))[:, 0]
+    found = layer(torch.tensor(x[:, None], dtype=torch.float32), torch.tensor([6]))[:, 0]
     np.testing.assert_allclose(found.detach(), expected, atol=1e-6)
 
 

@@ -1,0 +1,206 @@
+"""The recurrence of LSTM layers on a GPU: all directions and utterances at once, in halves.
+
+A frame of an LSTM waits for the one before, so a layer's time is its frames times what one takes.
+cuDNN spreads the products of a frame over the whole GPU, direction after direction. Here a group
+of a few programs has 16 utterances of one direction to itself, each program a part of the cells
+and of the weights, and only they wait for each other: both directions and all utterances go on
+beside each other (docs/training.md), each through its own length. Sums have one order, so the same
+bits come out each time.
+
+Only the recurrence is here; what the layer's input adds is one large matrix product before.
+"""
+
+# mypy: allow-untyped-defs, allow-untyped-decorators
+from typing import Any
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+_ROWS = 16  # utterances of a group of programs, the fewest that tensor cores multiply
+# Cells that a program has at a time; its warps and how far it loads ahead, the fastest of those
+# tried on an H100 and an H200 (docs/training.md).
+_SHAPES = {32: {"num_warps": 4, "num_stages": 4}, 64: {"num_warps": 4, "num_stages": 3},
+           128: {"num_warps": 8, "num_stages": 3}, 256: {"num_warps": 8, "num_stages": 3}}
+
+
+def recurrence(inputs: Tensor, weights: Tensor, lengths: Tensor) -> Tensor:
+    """Outputs of an LSTM (Gers et al. 2000) from what its gates are given by its input.
+
+    Parameters
+    ----------
+    inputs : Tensor, shape = (T, N, D, 4 · H), float16 or bfloat16
+        What the layer's input and the biases add to the input gate, forget gate, cell and output
+        gate, in torch's order; of D = 2 directions the second goes from each utterance's end to
+        its beginning.
+    weights : Tensor, shape = (D, 4 · H, H), of the same dtype
+        From the outputs of the frame before; H is a multiple of 32.
+    lengths : Tensor, shape = (N,), int64
+        Frames of each utterance.
+
+    Returns
+    -------
+    Tensor, shape = (T, N, D, H), of the same dtype
+        0 past an utterance's length.
+    """
+    return _Recurrence.apply(inputs, weights, lengths)
+
+
+class _Recurrence(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, inputs: Tensor, weights: Tensor, lengths: Tensor) -> Tensor:
+        inputs = inputs.contiguous()
+        y = inputs.new_zeros(*inputs.shape[:3], weights.shape[2])
+        gates = torch.empty_like(inputs)
+        cells = torch.empty_like(y, dtype=torch.float32)
+        _run(lstm_forward_kernel, y, inputs, gates, cells, y,
+             weights.transpose(1, 2).contiguous(), lengths)
+        ctx.save_for_backward(gates, cells, y, weights, lengths)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        gates, cells, y, weights, lengths = ctx.saved_tensors
+        directions, units = y.shape[2:]
+        by_inputs = torch.zeros_like(gates)
+        by_cells = torch.zeros_like(y[0], dtype=torch.float32)
+        _run(lstm_backward_kernel, y, gradient.contiguous(), gates, cells, by_inputs, by_cells,
+             weights.contiguous(), lengths)
+        # Each frame's gates by the outputs of the frame before, which is the next one of the
+        # second direction.
+        pairs = [(by_inputs[1:, :, 0], y[:-1, :, 0]), (by_inputs[:-1, :, -1], y[1:, :, -1])]
+        by_weights = [dg.reshape(-1, 4 * units).T @ h.reshape(-1, units)
+                      for dg, h in pairs[:directions]]
+        return by_inputs, torch.stack(by_weights), None
+
+
+def _run(kernel: Any, y: Tensor, *arguments: Tensor) -> None:
+    _, size, directions, units = y.shape
+    blocks = triton.cdiv(size, _ROWS)
+    columns, parts = _division(units, blocks * directions, y.device)
+    depth = 64 if columns <= 64 and units % 64 == 0 else 32
+    arrived = torch.zeros(directions, blocks, dtype=torch.int32, device=y.device)
+    kernel[parts, blocks, directions](*arguments, arrived, size, units, _ROWS, columns, depth,
+                                      parts, **_SHAPES[columns])
+
+
+def _division(units: int, groups: int, device: torch.device) -> tuple[int, int]:
+    """Cells that a program has at a time, and programs in a group.
+
+    As many as can run at the same time, since those of a group wait for each other; where even
+    the fewest cannot, one that has all cells in turn and waits for nobody.
+    """
+    programs = (torch.cuda.get_device_properties(device).multi_processor_count
+                if device.type == "cuda" else 1)
+    possible = [columns for columns in _SHAPES if units % columns == 0]
+    for columns in possible:
+        if groups * (units // columns) <= programs:
+            return columns, units // columns
+    return possible[-1], 1
+
+
+@triton.jit
+def _wait_for_others(arrived, parts: tl.constexpr, step):
+    """What any program of the group has stored in this step, all of them may load after it."""
+    tl.debug_barrier()
+    if parts > 1:
+        tl.atomic_add(arrived, 1, sem="release")
+        while tl.atomic_add(arrived, 0, sem="acquire") < parts * (step + 1):
+            pass
+        tl.debug_barrier()
+
+
+@triton.jit
+def lstm_forward_kernel(inputs, gates, cells, y, weights, lengths, arrived, size,
+                        units: tl.constexpr, rows: tl.constexpr, columns: tl.constexpr,
+                        depth: tl.constexpr, parts: tl.constexpr):
+    part, block, d = tl.program_id(0), tl.program_id(1), tl.program_id(2)
+    directions = tl.num_programs(2)
+    arrived += d * tl.num_programs(1) + block
+    n = block * rows + tl.arange(0, rows)
+    length = tl.load(lengths + n, mask=n < size, other=0)
+    weights += d.to(tl.int64) * units * 4 * units
+    for step in range(tl.max(length)):
+        on = (step < length)[:, None]
+        old = on & (step > 0)
+        t = tl.where(d == 0, step, length - 1 - step)
+        before = tl.where(d == 0, t - 1, t + 1)
+        here = ((t * size + n) * directions + d)[:, None]
+        there = ((before * size + n) * directions + d)[:, None]
+        for tile in range(units // parts // columns):
+            u = part * (units // parts) + tile * columns + tl.arange(0, columns)[None, :]
+            place = here * (4 * units) + u
+            i = tl.load(inputs + place, mask=on, other=0).to(tl.float32)
+            f = tl.load(inputs + place + units, mask=on, other=0).to(tl.float32)
+            g = tl.load(inputs + place + 2 * units, mask=on, other=0).to(tl.float32)
+            o = tl.load(inputs + place + 3 * units, mask=on, other=0).to(tl.float32)
+            cell = tl.load(cells + there * units + u, mask=old, other=0)
+            for first in range(0, units, depth):
+                k = first + tl.arange(0, depth)
+                h = tl.load(y + there * units + k[None, :], mask=old, other=0)
+                w = weights + k[:, None] * (4 * units) + u
+                i = tl.dot(h, tl.load(w), i)
+                f = tl.dot(h, tl.load(w + units), f)
+                g = tl.dot(h, tl.load(w + 2 * units), g)
+                o = tl.dot(h, tl.load(w + 3 * units), o)
+            i = tl.sigmoid(i)
+            f = tl.sigmoid(f)
+            g = 2 * tl.sigmoid(2 * g) - 1
+            o = tl.sigmoid(o)
+            cell = f * cell + i * g
+            h = o * (2 * tl.sigmoid(2 * cell) - 1)
+            tl.store(y + here * units + u, h, mask=on)
+            tl.store(cells + here * units + u, cell, mask=on)
+            tl.store(gates + place, i, mask=on)
+            tl.store(gates + place + units, f, mask=on)
+            tl.store(gates + place + 2 * units, g, mask=on)
+            tl.store(gates + place + 3 * units, o, mask=on)
+        _wait_for_others(arrived, parts, step)
+
+
+@triton.jit
+def lstm_backward_kernel(gradient, gates, cells, by_inputs, by_cells, weights, lengths, arrived,
+                         size, units: tl.constexpr, rows: tl.constexpr, columns: tl.constexpr,
+                         depth: tl.constexpr, parts: tl.constexpr):
+    part, block, d = tl.program_id(0), tl.program_id(1), tl.program_id(2)
+    directions = tl.num_programs(2)
+    arrived += d * tl.num_programs(1) + block
+    n = block * rows + tl.arange(0, rows)
+    length = tl.load(lengths + n, mask=n < size, other=0)
+    weights += d.to(tl.int64) * units * 4 * units
+    steps = tl.max(length)
+    for back in range(steps):
+        step = steps - 1 - back
+        on = (step < length)[:, None]
+        old = on & (step > 0)
+        new = (step + 1 < length)[:, None]
+        t = tl.where(d == 0, step, length - 1 - step)
+        forth = tl.where(d == 0, 1, -1)
+        here = ((t * size + n) * directions + d)[:, None]
+        before = (((t - forth) * size + n) * directions + d)[:, None]
+        after = (((t + forth) * size + n) * directions + d)[:, None]
+        for tile in range(units // parts // columns):
+            u = part * (units // parts) + tile * columns + tl.arange(0, columns)[None, :]
+            place = here * (4 * units) + u
+            own = (n[:, None] * directions + d) * units + u
+            dh = tl.load(gradient + here * units + u, mask=on, other=0).to(tl.float32)
+            i = tl.load(gates + place, mask=on, other=0).to(tl.float32)
+            f = tl.load(gates + place + units, mask=on, other=0).to(tl.float32)
+            g = tl.load(gates + place + 2 * units, mask=on, other=0).to(tl.float32)
+            o = tl.load(gates + place + 3 * units, mask=on, other=0).to(tl.float32)
+            cell = tl.load(cells + here * units + u, mask=on, other=0)
+            cell_before = tl.load(cells + before * units + u, mask=old, other=0)
+            dcell = tl.load(by_cells + own, mask=on, other=0)
+            for first in range(0, 4 * units, depth):
+                k = first + tl.arange(0, depth)
+                dgates = tl.load(by_inputs + after * (4 * units) + k[None, :], mask=new, other=0)
+                dh = tl.dot(dgates, tl.load(weights + k[:, None] * units + u), dh)
+            squashed = 2 * tl.sigmoid(2 * cell) - 1
+            dcell += dh * o * (1 - squashed * squashed)
+            tl.store(by_inputs + place, dcell * g * i * (1 - i), mask=on)
+            tl.store(by_inputs + place + units, dcell * cell_before * f * (1 - f), mask=on)
+            tl.store(by_inputs + place + 2 * units, dcell * i * (1 - g * g), mask=on)
+            tl.store(by_inputs + place + 3 * units, dh * squashed * o * (1 - o), mask=on)
+            tl.store(by_cells + own, dcell * f, mask=on)
+        _wait_for_others(arrived, parts, back)
