@@ -111,7 +111,7 @@ def make_batch(lengths: Tensor, outputs: Tensor, config: TrainConfig) -> Batch:
     label_lengths = outputs // 2
     total = int(label_lengths.sum())
     time_spans, frequency_spans = spec_augment_spans(
-        config.spec_augment, [(0, i) for i in range(len(lengths))], lengths.numpy(), FEATURES, 0.01)
+        config.spec_augment, torch.arange(len(lengths)), lengths, FEATURES, 0.01)
     statistics = torch.stack([torch.zeros(len(lengths), FEATURES),
                               torch.ones(len(lengths), FEATURES)], dim=1)
     frames = FrameBatch(torch.randn(len(lengths), int(lengths.max()), FEATURES).half(), lengths,

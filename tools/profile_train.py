@@ -67,7 +67,7 @@ def main() -> None:
     if options.trace:
         profiler.export_chrome_trace(str(options.trace))
     if options.picture:
-        draw(options.picture, times, seconds / options.steps, options.steps)
+        draw(options.picture, times, options.steps, "kernels" if cuda else "operations")
 
 
 def batches(trainer: Trainer, steps: int) -> list[list[int]]:
@@ -91,7 +91,7 @@ def by_kind(profiler: profile, cuda: bool) -> Counter[str]:
     return times
 
 
-def draw(path: Path, times: Counter[str], step: float, steps: int) -> None:
+def draw(path: Path, times: Counter[str], steps: int, what: str) -> None:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 2.8), layout="constrained")
@@ -101,7 +101,7 @@ def draw(path: Path, times: Counter[str], step: float, steps: int) -> None:
     bars = axes.barh(names, spent, color="#0072b2")
     axes.bar_label(bars, [f"{100 * value / sum(spent):.0f} %" for value in spent], padding=3)
     axes.invert_yaxis()
-    axes.set(xlabel="milliseconds a step", title=f"A training step of {1000 * step:.0f} ms")
+    axes.set(xlabel="milliseconds", title=f"A training step: {sum(spent):.0f} ms in {what}")
     axes.set_xlim(0, 1.15 * max(spent))
     axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)

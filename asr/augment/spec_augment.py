@@ -3,16 +3,12 @@
 Park et al. 2019: https://arxiv.org/abs/1904.08779; 2020: https://arxiv.org/abs/1912.05533.
 """
 
-import math
-from collections.abc import Sequence
-
-import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor
 
 from asr.config import Config
-from asr.randomness import generator
+from asr.splitmix import uniform
 
 
 class SpecAugmentConfig(Config):
@@ -32,16 +28,18 @@ class SpecAugmentConfig(Config):
     """Longest stretch as a share of the utterance; the shorter of the two limits holds."""
 
 
-def spec_augment_spans(config: SpecAugmentConfig, names: Sequence[tuple[int | str, ...]],
-                       lengths: np.ndarray, bands: int, frame_shift: float, deltas: int = 0
-                       ) -> tuple[Tensor, Tensor]:
-    """Draw the masks of a batch, each a function of its utterance's name alone.
+_FREQUENCY = 1 << 32  # where the numbers for frequency masks begin, those for time masks at 0
+
+
+def spec_augment_spans(config: SpecAugmentConfig, seeds: Tensor, lengths: Tensor, bands: int,
+                       frame_shift: float, deltas: int = 0) -> tuple[Tensor, Tensor]:
+    """Draw the masks of a batch, each a function of its utterance's seed and length alone.
 
     Parameters
     ----------
-    names : sequence of N tuples
-        What `asr.randomness.generator` is keyed by, e.g. (seed, "mask", epoch, id).
-    lengths : np.ndarray, shape = (N,)
+    seeds : Tensor, shape = (N,), int64
+        One of each utterance, see `asr.randomness.seed_of`.
+    lengths : Tensor, shape = (N,), int64
         Frames of each utterance.
     bands : int
         Values of a frame, without its differences over time.
@@ -56,25 +54,23 @@ def spec_augment_spans(config: SpecAugmentConfig, names: Sequence[tuple[int | st
         First and past-the-last frame of each time mask, and value of each frequency mask; unused
         places are empty spans.
     """
-    counts = [math.ceil(config.time_masks_per_second * length * frame_shift)
-              if config.time_masks is None else config.time_masks for length in lengths]
-    time = np.zeros((len(names), max(counts, default=0), 2), np.int64)
-    frequency = np.zeros((len(names), 1 + deltas, config.frequency_masks, 2), np.int64)
-    blocks = bands * np.arange(1 + deltas)[:, None, None]
-    for row, (name, length, count) in enumerate(zip(names, lengths, counts, strict=True)):
-        random = generator(*name)
-        widest = min(config.time_width / frame_shift, config.time_share * length)
-        time[row, :count] = _spans(random, count, int(widest), int(length))
-        frequency[row] = blocks + _spans(random, config.frequency_masks,
-                                         int(config.frequency_width * bands), bands)
-    return torch.from_numpy(time), torch.from_numpy(frequency).flatten(1, 2)
+    lengths = lengths[:, None].double()
+    counts = (torch.ceil(config.time_masks_per_second * lengths * frame_shift)
+              if config.time_masks is None else torch.full_like(lengths, config.time_masks))
+    masks = torch.arange(int(counts.max()) if len(counts) else 0)
+    widest = (config.time_share * lengths).clamp(max=config.time_width / frame_shift)
+    time = _spans(seeds, masks, widest.long(), lengths) * (masks < counts)[:, :, None]
+    frequency = _spans(seeds, torch.arange(config.frequency_masks) + _FREQUENCY,
+                       torch.tensor(int(config.frequency_width * bands)), torch.tensor(bands))
+    blocks = bands * torch.arange(1 + deltas)[:, None, None]
+    return time, (frequency[:, None] + blocks).flatten(1, 2)
 
 
-def _spans(random: np.random.Generator, count: int, widest: int, size: int) -> np.ndarray:
-    """Shape (count, 2): widths uniform on 0 … widest, then places uniform on what is left."""
-    width = random.integers(0, widest + 1, count)
-    start = random.integers(0, size - width + 1)
-    return np.stack([start, start + width], axis=1)
+def _spans(seeds: Tensor, masks: Tensor, widest: Tensor, size: Tensor) -> Tensor:
+    """Widths uniform on 0 … widest, then places uniform on what is left; shape (N, M, 2)."""
+    width = (uniform(seeds[:, None], 2 * masks) * (widest + 1)).long()
+    start = (uniform(seeds[:, None], 2 * masks + 1) * (size - width + 1)).long()
+    return torch.stack([start, start + width], dim=2)
 
 
 def apply_spans(x: Tensor, time: Tensor, frequency: Tensor) -> Tensor:

@@ -9,10 +9,7 @@ from torch import Tensor, nn
 from asr.model.config import ModelConfig
 from asr.model.front_end import frame_mask, make_front_end
 from asr.model.recurrent import RecurrentLayer
-
-# SplitMix64's, as signed integers.
-_GOLDEN, _FIRST, _SECOND = (constant - (1 << 64) for constant in
-                            (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
+from asr.splitmix import words
 
 
 class Network(nn.Module):
@@ -111,9 +108,6 @@ def _dropped(config: ModelConfig) -> int:
 def dropout_masks(config: ModelConfig, seeds: Tensor, frames: int) -> list[Tensor] | None:
     """Which outputs of the recurrent layers are kept, a function of each utterance's seed alone.
 
-    The numbers are SplitMix64's (Steele et al. 2014), which need nothing but their place: they are
-    drawn where they are used, the same on every device.
-
     Parameters
     ----------
     seeds : Tensor, shape = (N,), int64
@@ -130,17 +124,8 @@ def dropout_masks(config: ModelConfig, seeds: Tensor, frames: int) -> list[Tenso
     dropped = _dropped(config)
     if dropped == 0:
         return None
-    words = -(-config.width // 8)  # of eight masks each
-    place = torch.arange(frames * words, device=seeds.device).view(frames, 1, words)
-    return [_mixed((place + (layer << 40)) * _GOLDEN + seeds[:, None])
+    eights = -(-config.width // 8)  # a word has eight masks
+    places = torch.arange(frames * eights, device=seeds.device).view(frames, 1, eights)
+    return [words(seeds[:, None], places + (layer << 40))
             .view(torch.uint8)[:, :, :config.width] >= dropped
             for layer in range(config.layers)]
-
-
-def _mixed(z: Tensor) -> Tensor:
-    """SplitMix64's output at each state, in place; torch shifts copies of the sign in."""
-    for shift, factor in ((30, _FIRST), (27, _SECOND)):
-        z ^= (z >> shift) & ((1 << 64 - shift) - 1)
-        z *= factor
-    z ^= (z >> 31) & ((1 << 33) - 1)
-    return z

@@ -146,10 +146,12 @@ class TrainingSet:
         own = indexes[rank::world]
         ids = [self.store.entries[i].id for i in own]
         config = self.store.config
-        heard = [(epoch, id, view) for view in range(views) for id in ids]
+        masks, dropout = (torch.tensor([seed_of(seed, use, epoch, id, view)
+                                        for view in range(views) for id in ids], dtype=torch.long)
+                          for use in ("mask", "dropout"))
         time_spans, frequency_spans = spec_augment_spans(
-            spec_augment, [(seed, "mask", *name) for name in heard],
-            np.tile(self.lengths[own], views), config.bands, config.frame_shift, config.deltas)
+            spec_augment, masks, torch.from_numpy(np.tile(self.lengths[own], views)),
+            config.bands, config.frame_shift, config.deltas)
         labels = [self.labels[i] for i in own]
         return Batch(
             ids, sum(max(len(self.labels[i]), 1) for i in indexes),
@@ -158,8 +160,7 @@ class TrainingSet:
             if own else None,
             torch.tensor([label for row in labels for label in row], dtype=torch.long),
             torch.tensor([len(row) for row in labels], dtype=torch.long),
-            views, time_spans, frequency_spans,
-            torch.tensor([seed_of(seed, "dropout", *name) for name in heard], dtype=torch.long))
+            views, time_spans, frequency_spans, dropout)
 
 
 class Prefetched:

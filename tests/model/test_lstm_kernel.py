@@ -1,5 +1,7 @@
 """Where there is no GPU the kernels run in Triton's interpreter, see tests/conftest.py."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -7,7 +9,8 @@ from torch import nn
 
 from asr.model.recurrent import RecurrentLayer
 
-recurrence = pytest.importorskip("asr.model.lstm_kernel").recurrence
+lstm_kernel = pytest.importorskip("asr.model.lstm_kernel")
+_division, recurrence = lstm_kernel._division, lstm_kernel.recurrence
 CUDA = torch.cuda.is_available()
 DEVICE = torch.device("cuda" if CUDA else "cpu")
 
@@ -70,6 +73,18 @@ def test_an_utterance_has_the_same_bits_in_any_company():
             frames = int(lengths[n])
             own = together(rnns, x[:frames, n:n + 1], lengths[n:n + 1], torch.float16)
             assert torch.equal(own[:, 0], whole[:frames, n])
+
+
+@pytest.mark.parametrize(("units", "groups", "expected"), [
+    (256, 4, (32, 8)), (256, 20, (64, 4)), (512, 20, (128, 4)), (512, 80, (256, 1)),
+    (96, 4, (32, 3)), (256, 200, (256, 1))])
+def test_programs_that_wait_for_each_other_run_at_the_same_time(units, groups, expected,
+                                                                monkeypatch):
+    monkeypatch.setattr(torch.cuda, "get_device_properties",
+                        lambda device: SimpleNamespace(multi_processor_count=132))
+    columns, parts = _division(units, groups, torch.device("cuda"))
+    assert (columns, parts) == expected
+    assert parts == 1 or (parts * columns == units and groups * parts <= 132)
 
 
 @pytest.mark.skipif(not CUDA, reason="no GPU")

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from asr.model.config import ModelConfig
+from asr.model.front_end import Conv2dFrontEnd
 from asr.model.inference import log_posteriors
 from asr.model.network import Network, dropout_masks
 from asr.model.recurrent import RecurrentLayer, reversal
@@ -56,6 +57,14 @@ def test_variants_too_are_the_same_alone_and_in_a_batch(settings):
         np.testing.assert_allclose(posteriors, log_posteriors(model, [f], s[None])[0], atol=1e-5)
     plain = network(layers=3)
     assert not np.allclose(log_posteriors(plain, frames, statistics)[0], together[0], atol=1e-3)
+
+
+@pytest.mark.parametrize(("features", "subsampling"), [(80, 4), (13, 3), (7, 1)])
+def test_the_first_convolution_as_a_product_is_the_same(features, subsampling):
+    torch.manual_seed(3)
+    front_end = Conv2dFrontEnd(features, 4, subsampling, "layer")
+    x = torch.randn(3, 29, features)
+    torch.testing.assert_close(front_end._of_windows(x), front_end.first(x[:, None]))
 
 
 def test_a_projected_layer_is_a_linear_map_of_both_directions():
