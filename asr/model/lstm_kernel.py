@@ -20,9 +20,9 @@ from torch import Tensor
 
 _ROWS = 16  # utterances of a group of programs, the fewest that tensor cores multiply
 # Cells that a program has at a time; its warps and how far it loads ahead, the fastest of those
-# tried on an H100 and an H200 (docs/training.md).
+# tried on an H100 and an H200 (docs/training.md). More cells would not fit into smaller GPUs.
 _SHAPES = {32: {"num_warps": 4, "num_stages": 4}, 64: {"num_warps": 4, "num_stages": 3},
-           128: {"num_warps": 8, "num_stages": 3}, 256: {"num_warps": 8, "num_stages": 3}}
+           128: {"num_warps": 8, "num_stages": 3}}
 
 
 def recurrence(inputs: Tensor, weights: Tensor, lengths: Tensor) -> Tensor:
@@ -88,16 +88,16 @@ def _run(kernel: Any, y: Tensor, *arguments: Tensor) -> None:
 def _division(units: int, groups: int, device: torch.device) -> tuple[int, int]:
     """Cells that a program has at a time, and programs in a group.
 
-    As many as can run at the same time, since those of a group wait for each other; where even
-    the fewest cannot, one that has all cells in turn and waits for nobody.
+    The fewest cells with which all programs can run at the same time, since those of a group wait
+    for each other; where there are too many groups, programs have several times the most cells, one
+    after the other, and in the end one of them has them all and waits for nobody.
     """
     programs = (torch.cuda.get_device_properties(device).multi_processor_count
                 if device.type == "cuda" else 1)
-    possible = [columns for columns in _SHAPES if units % columns == 0]
-    for columns in possible:
-        if groups * (units // columns) <= programs:
-            return columns, units // columns
-    return possible[-1], 1
+    possible = [(columns, units // columns) for columns in _SHAPES if units % columns == 0]
+    columns, most = possible[-1]
+    possible += [(columns, parts) for parts in range(most - 1, 1, -1) if most % parts == 0]
+    return next((each for each in possible if groups * each[1] <= programs), (columns, 1))
 
 
 @triton.jit
