@@ -40,6 +40,7 @@ def test_the_wheel_holds_the_model_and_no_more_than_belongs_in_it(wheel):
     assert {Path(name).name for name in model} >= {"bundle.json", "model.safetensors", "lm.lm",
                                                    "README.md"}
     assert sum(model.values()) < 20e6
+    assert any(name.endswith("/asr/english-licences.txt") for name in sizes)
     assert {name.split("/")[0] for name in sizes if ".dist-info" not in name} == {"asr"}
     code = {str(path.relative_to(ROOT)) for path in (ROOT / "asr").rglob("*.py")}
     assert code <= set(sizes)
@@ -53,6 +54,8 @@ def test_it_transcribes_in_an_environment_of_its_own(wheel, tmp_path):
         ROOT / "constraints.txt", wheel)
     clean = {name: os.environ[name] for name in ("PATH", "OMP_NUM_THREADS") if name in os.environ}
     clean |= {"HOME": str(tmp_path)}
+    nowhere = "http://127.0.0.1:9"  # a download would fail
+    clean |= dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), nowhere)
     files = sorted(SPEECH.glob("*.opus"))
     output = run(python.with_name("asr"), "transcribe", "--format", "json", *files, cwd=tmp_path,
                  env=clean)
@@ -60,7 +63,7 @@ def test_it_transcribes_in_an_environment_of_its_own(wheel, tmp_path):
     said = dict(line.split(" ", 1)
                 for line in (SPEECH / "transcripts.txt").read_text().splitlines())
     words = score_utterances((name, said[name], found[name]) for name in said).words
-    assert words.errors.sum() < 0.5 * words.length.sum()
+    assert words.errors.sum() < 0.2 * words.length.sum()
 
 
 def test_what_a_wheel_is_built_from_lists_the_model():
