@@ -28,7 +28,7 @@ from asr.augment.spec_augment import spec_augment_spans
 from asr.model.config import ModelConfig
 from asr.model.frame_batch import FrameBatch
 from asr.model.network import Network
-from asr.model.recurrent import RecurrentLayer, reversal
+from asr.model.recurrent import RecurrentLayer
 from asr.model.summary import parts
 from asr.train.config import TrainConfig
 from asr.train.data import Batch
@@ -39,21 +39,15 @@ from asr.train.step import Gradients, update
 FEATURES, SYMBOLS = 80, 29
 
 
-class ReversedLayer(nn.Module):
-    """A `RecurrentLayer` by torch's LSTM, which is cuDNN's on a GPU."""
+class CudnnLayer(nn.Module):
+    """A `RecurrentLayer` without the kernel."""
 
     def __init__(self, layer: RecurrentLayer) -> None:
         super().__init__()
-        self.layer = deepcopy(layer)
+        self.layer = layer
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
-        turn = reversal(lengths, len(x))
-
-        def reverse(values: Tensor) -> Tensor:
-            return values.flatten(0, 1).index_select(0, turn).view_as(values)
-
-        backward = reverse(self.layer.backward_rnn(reverse(x))[0])
-        return self.layer.norm(torch.cat([self.layer.forward_rnn(x)[0], backward], dim=2))
+        return self.layer.norm(self.layer.by_torch(x, lengths))
 
 
 class PackedLayer(nn.Module):
@@ -172,7 +166,7 @@ def main() -> None:
     if device.type == "cuda":
         networks["cudnn"] = deepcopy(own_network)
         networks["cudnn"].layers = nn.ModuleList(
-            ReversedLayer(layer) for layer in own_network.layers)
+            CudnnLayer(layer) for layer in networks["cudnn"].layers)
     try:
         networks["speechbrain"] = Network(config, FEATURES, SYMBOLS)
         networks["speechbrain"].layers = nn.ModuleList(

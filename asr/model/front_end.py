@@ -60,8 +60,8 @@ class Conv2dFrontEnd(FrontEnd):
         return self.norm(x.transpose(1, 2).flatten(2))
 
     def _of_windows(self, x: Tensor) -> Tensor:
-        """`first` as a matrix product: cuDNN's gradient of the weights that a single channel has
-        takes a fifth of a training step on an H100 (docs/training.md).
+        """`first` as a matrix product: the gradient of the weights that a single channel has took
+        cuDNN, asked for sums of one order, a fifth of a step on an H100 (docs/training.md).
         """
         s = self.subsampling
         windows = F.pad(x, (1, 1, s, s)).unfold(1, 2 * s + 1, s).unfold(2, 3, 2)

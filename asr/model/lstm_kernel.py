@@ -112,22 +112,38 @@ def _wait_for_others(arrived, parts: tl.constexpr, step):
 
 
 @triton.jit
+def _group(lengths, weights, arrived, size, units: tl.constexpr, rows: tl.constexpr):
+    """Direction, utterances and their lengths, and the weights and the counter that are theirs."""
+    block, d = tl.program_id(1), tl.program_id(2)
+    n = block * rows + tl.arange(0, rows)
+    length = tl.load(lengths + n, mask=n < size, other=0)
+    return (d, n, length, weights + d.to(tl.int64) * units * 4 * units,
+            arrived + d * tl.num_programs(1) + block)
+
+
+@triton.jit
+def _rows_of(step, d, n, length, size):
+    """Where what belongs to a step of a direction begins, in rows of one direction's values."""
+    t = tl.where(d == 0, step, length - 1 - step)
+    return ((t * size + n) * tl.num_programs(2) + d)[:, None]
+
+
+@triton.jit
+def _tanh(x):
+    return 2 * tl.sigmoid(2 * x) - 1
+
+
+@triton.jit
 def lstm_forward_kernel(inputs, gates, cells, y, weights, lengths, arrived, size,
                         units: tl.constexpr, rows: tl.constexpr, columns: tl.constexpr,
                         depth: tl.constexpr, parts: tl.constexpr):
-    part, block, d = tl.program_id(0), tl.program_id(1), tl.program_id(2)
-    directions = tl.num_programs(2)
-    arrived += d * tl.num_programs(1) + block
-    n = block * rows + tl.arange(0, rows)
-    length = tl.load(lengths + n, mask=n < size, other=0)
-    weights += d.to(tl.int64) * units * 4 * units
+    part = tl.program_id(0)
+    d, n, length, weights, arrived = _group(lengths, weights, arrived, size, units, rows)
     for step in range(tl.max(length)):
         on = (step < length)[:, None]
         old = on & (step > 0)
-        t = tl.where(d == 0, step, length - 1 - step)
-        before = tl.where(d == 0, t - 1, t + 1)
-        here = ((t * size + n) * directions + d)[:, None]
-        there = ((before * size + n) * directions + d)[:, None]
+        here = _rows_of(step, d, n, length, size)
+        before = _rows_of(step - 1, d, n, length, size)
         for tile in range(units // parts // columns):
             u = part * (units // parts) + tile * columns + tl.arange(0, columns)[None, :]
             place = here * (4 * units) + u
@@ -135,10 +151,10 @@ def lstm_forward_kernel(inputs, gates, cells, y, weights, lengths, arrived, size
             f = tl.load(inputs + place + units, mask=on, other=0).to(tl.float32)
             g = tl.load(inputs + place + 2 * units, mask=on, other=0).to(tl.float32)
             o = tl.load(inputs + place + 3 * units, mask=on, other=0).to(tl.float32)
-            cell = tl.load(cells + there * units + u, mask=old, other=0)
+            cell = tl.load(cells + before * units + u, mask=old, other=0)
             for first in range(0, units, depth):
                 k = first + tl.arange(0, depth)
-                h = tl.load(y + there * units + k[None, :], mask=old, other=0)
+                h = tl.load(y + before * units + k[None, :], mask=old, other=0)
                 w = weights + k[:, None] * (4 * units) + u
                 i = tl.dot(h, tl.load(w), i)
                 f = tl.dot(h, tl.load(w + units), f)
@@ -146,10 +162,10 @@ def lstm_forward_kernel(inputs, gates, cells, y, weights, lengths, arrived, size
                 o = tl.dot(h, tl.load(w + 3 * units), o)
             i = tl.sigmoid(i)
             f = tl.sigmoid(f)
-            g = 2 * tl.sigmoid(2 * g) - 1
+            g = _tanh(g)
             o = tl.sigmoid(o)
             cell = f * cell + i * g
-            h = o * (2 * tl.sigmoid(2 * cell) - 1)
+            h = o * _tanh(cell)
             tl.store(y + here * units + u, h, mask=on)
             tl.store(cells + here * units + u, cell, mask=on)
             tl.store(gates + place, i, mask=on)
@@ -163,27 +179,21 @@ def lstm_forward_kernel(inputs, gates, cells, y, weights, lengths, arrived, size
 def lstm_backward_kernel(gradient, gates, cells, by_inputs, by_cells, weights, lengths, arrived,
                          size, units: tl.constexpr, rows: tl.constexpr, columns: tl.constexpr,
                          depth: tl.constexpr, parts: tl.constexpr):
-    part, block, d = tl.program_id(0), tl.program_id(1), tl.program_id(2)
-    directions = tl.num_programs(2)
-    arrived += d * tl.num_programs(1) + block
-    n = block * rows + tl.arange(0, rows)
-    length = tl.load(lengths + n, mask=n < size, other=0)
-    weights += d.to(tl.int64) * units * 4 * units
+    part = tl.program_id(0)
+    d, n, length, weights, arrived = _group(lengths, weights, arrived, size, units, rows)
     steps = tl.max(length)
     for back in range(steps):
         step = steps - 1 - back
         on = (step < length)[:, None]
         old = on & (step > 0)
         new = (step + 1 < length)[:, None]
-        t = tl.where(d == 0, step, length - 1 - step)
-        forth = tl.where(d == 0, 1, -1)
-        here = ((t * size + n) * directions + d)[:, None]
-        before = (((t - forth) * size + n) * directions + d)[:, None]
-        after = (((t + forth) * size + n) * directions + d)[:, None]
+        here = _rows_of(step, d, n, length, size)
+        before = _rows_of(step - 1, d, n, length, size)
+        after = _rows_of(step + 1, d, n, length, size)
         for tile in range(units // parts // columns):
             u = part * (units // parts) + tile * columns + tl.arange(0, columns)[None, :]
             place = here * (4 * units) + u
-            own = (n[:, None] * directions + d) * units + u
+            own = (n[:, None] * tl.num_programs(2) + d) * units + u
             dh = tl.load(gradient + here * units + u, mask=on, other=0).to(tl.float32)
             i = tl.load(gates + place, mask=on, other=0).to(tl.float32)
             f = tl.load(gates + place + units, mask=on, other=0).to(tl.float32)
@@ -196,7 +206,7 @@ def lstm_backward_kernel(gradient, gates, cells, by_inputs, by_cells, weights, l
                 k = first + tl.arange(0, depth)
                 dgates = tl.load(by_inputs + after * (4 * units) + k[None, :], mask=new, other=0)
                 dh = tl.dot(dgates, tl.load(weights + k[:, None] * units + u), dh)
-            squashed = 2 * tl.sigmoid(2 * cell) - 1
+            squashed = _tanh(cell)
             dcell += dh * o * (1 - squashed * squashed)
             tl.store(by_inputs + place, dcell * g * i * (1 - i), mask=on)
             tl.store(by_inputs + place + units, dcell * cell_before * f * (1 - f), mask=on)

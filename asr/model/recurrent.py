@@ -31,6 +31,11 @@ State = Tensor | tuple[Tensor, Tensor] | None
 """What an RNN of torch remembers; None at the beginning."""
 
 
+def mirrored(place: Tensor, lengths: Tensor) -> Tensor:
+    """Which place of x is at `place` of rev(x, lengths); shapes that go together."""
+    return torch.where(place < lengths, lengths - 1 - place, place)
+
+
 def reversal(lengths: Tensor, frames: int) -> Tensor:
     """Row numbers that turn round each utterance of a flattened (T, N, ·) batch.
 
@@ -41,11 +46,15 @@ def reversal(lengths: Tensor, frames: int) -> Tensor:
     Returns
     -------
     Tensor, shape = (frames · N,), int64
-        `x.flatten(0, 1)[reversal]` is rev(x), and doing it twice gives x back.
+        For `turned`; doing it twice gives x back.
     """
-    t = torch.arange(frames, device=lengths.device)[:, None]
-    source = torch.where(t < lengths, lengths - 1 - t, t)
+    source = mirrored(torch.arange(frames, device=lengths.device)[:, None], lengths)
     return (source * len(lengths) + torch.arange(len(lengths), device=lengths.device)).flatten()
+
+
+def turned(x: Tensor, turn: Tensor) -> Tensor:
+    """rev(x), of shape (T, N, ·), by the row numbers of `reversal`."""
+    return x.flatten(0, 1).index_select(0, turn).view_as(x)
 
 
 class RecurrentLayer(nn.Module):
@@ -80,20 +89,21 @@ class RecurrentLayer(nn.Module):
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
         """Shape (T, N, inputs) → (T, N, D); `lengths`, of shape (N,), are in frames of x."""
+        recurrence = None
         if (x.device.type == "cuda" and torch.is_autocast_enabled("cuda")
                 and isinstance(self.forward_rnn, nn.LSTM)):
             recurrence = _kernel(self.forward_rnn.hidden_size, x.device)
-            if recurrence is not None:
-                return self.norm(self.projection(self._by_kernel(recurrence, x, lengths)))
+        y = self.by_torch(x, lengths) if recurrence is None else self._by_kernel(
+            recurrence, x, lengths)
+        return self.norm(self.projection(y))
+
+    def by_torch(self, x: Tensor, lengths: Tensor) -> Tensor:
+        """Outputs of both directions by torch's layers, cuDNN's on a GPU; before the projection."""
         if self.backward_rnn is None:
-            return self.go_on(x, None)[0]
+            return self.forward_rnn(x)[0]
         turn = reversal(lengths, len(x))
-
-        def reverse(values: Tensor) -> Tensor:
-            return values.flatten(0, 1).index_select(0, turn).view_as(values)
-
         rnns = self.forward_rnn, self.backward_rnn
-        directions = (lambda x: rnns[0](x)[0], lambda x: reverse(rnns[1](reverse(x))[0]))
+        directions = (lambda x: rnns[0](x)[0], lambda x: turned(rnns[1](turned(x, turn))[0], turn))
         if (x.device.type != "cpu" or torch.get_num_threads() == 1
                 or "GOMP_SPINCOUNT" not in os.environ):
             outputs = [direction(x) for direction in directions]
@@ -102,7 +112,7 @@ class RecurrentLayer(nn.Module):
             outputs = _SideBySide.apply(directions, parameters, x, *parameters[0], *parameters[1])
         else:
             outputs = _at_once([partial(direction, x) for direction in directions], learning=False)
-        return self.norm(self.projection(torch.cat(outputs, dim=2)))
+        return torch.cat(outputs, dim=2)
 
     def _by_kernel(self, recurrence: Recurrence, x: Tensor, lengths: Tensor) -> Tensor:
         """Shape (T, N, inputs) → (T, N, outputs of all directions)."""

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from asr.model.frame_batch import moved
-from asr.model.recurrent import reversal
+from asr.model.recurrent import mirrored, reversal, turned
 from asr.text.units import BLANK
 
 
@@ -16,9 +16,9 @@ def ctc_loss(posteriors: Tensor, labels: Tensor, lengths: Tensor, label_lengths:
     """CTC loss (Graves et al. 2006, section 4.1), summed over the utterances of a batch.
 
     Torch's own on a CPU. On a GPU torch adds a unit's gradients from all places where it is said
-    in whatever order they come, and waits for one frame after the other three times; here the
-    backward variables are the forward ones of the reversed utterances, found beside them in the
-    same kernel, and sums are matrix products.
+    in whatever order they come, and goes from frame to frame twice; here the backward variables are
+    the forward ones of the reversed utterances, found beside them in the same kernel, and sums are
+    matrix products.
 
     Parameters
     ----------
@@ -74,17 +74,13 @@ def occupancies(posteriors: Tensor, labels: Tensor, lengths: Tensor, label_lengt
     forth, back, states = (moved(part, device) for part in _spelling(labels, label_lengths))
     n = moved(lengths, device)
     turn = reversal(n, frames)
-
-    def turned(x: Tensor) -> Tensor:
-        return x.flatten(0, 1).index_select(0, turn).view_as(x)
-
     both, variables = torch.ops.aten._ctc_loss(
-        torch.cat([posteriors, turned(posteriors)], dim=1), torch.cat([forth, back]),
+        torch.cat([posteriors, turned(posteriors, turn)], dim=1), torch.cat([forth, back]),
         lengths.repeat(2).tolist(), label_lengths.repeat(2).tolist(), BLANK)
     loss = both[:size]
     alpha, beta = variables.transpose(0, 1).chunk(2, dim=1)  # (T, N, S) each
     s = torch.arange(alpha.shape[2], device=device)
-    beta = turned(beta.gather(2, torch.where(s < states, states - 1 - s, s).expand_as(beta)))
+    beta = turned(beta.gather(2, mirrored(s, states).expand_as(beta)), turn)
     unit = torch.full((size, len(s)), BLANK, device=device)
     unit[:, 1::2] = forth
     # Both variables have the frame's own posterior in them.
@@ -105,5 +101,4 @@ def _spelling(labels: Tensor, label_lengths: Tensor) -> tuple[Tensor, Tensor, Te
     n = label_lengths[:, None]
     place = torch.arange(int(label_lengths.max())).expand(len(n), -1)
     forth = torch.full_like(place, BLANK).masked_scatter(place < n, labels)
-    back = forth.gather(1, torch.where(place < n, n - 1 - place, place))
-    return forth, back, 2 * n + 1
+    return forth, forth.gather(1, mirrored(place, n)), 2 * n + 1

@@ -8,8 +8,8 @@ from asr.errors import Untrainable
 def training_dtype(precision: str, device: torch.device) -> torch.dtype:
     """The dtype for `TrainConfig.precision` on a device.
 
-    On a GPU `auto` is float16: what torch has of cuDNN's recurrent layers is computed in it under
-    autocast, whichever of the two halves is asked for.
+    On a GPU `auto` is float16: what torch has of cuDNN's recurrent layers (GRUs, and LSTMs where
+    our kernel does not run) is computed in it under autocast, whichever of the two is asked for.
 
     Raises
     ------

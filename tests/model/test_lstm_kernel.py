@@ -43,9 +43,9 @@ if CUDA:
     pytest.param(torch.bfloat16, 2e-2,
                  marks=pytest.mark.skipif(not CUDA, reason="the interpreter has no bfloat16"))])
 def test_it_is_torchs_lstm_and_so_are_its_gradients(directions, units, size, frames, dtype,
-                                                    allowed):
+                                                    allowed, monkeypatch):
     torch.manual_seed(0)
-    torch.backends.cudnn.allow_tf32 = False
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
     rnns = [nn.LSTM(6, units).to(DEVICE) for _ in range(directions)]
     lengths = torch.randint(1, frames + 1, (size,))
     lengths[-1] = frames
