@@ -2,16 +2,18 @@
 
 import ctypes
 
-_TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3  # malloc.h
+# malloc.h
+_TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -2, -3, -4, -8
 
 
 def keep_freed_memory() -> None:
     """Ask the C library not to return freed memory to the system; does nothing where it can't.
 
     glibc maps every tensor above a threshold anew and has the system zero its pages each time, at
-    every step. 32 MiB is the highest threshold it accepts.
+    every step; so it does with large ones in the pools that it gives to threads. Hence one pool for
+    all, from which nothing is mapped: before the first thread, which would have its own.
     """
-    _set((_MMAP_THRESHOLD, 32 << 20), (_TRIM_THRESHOLD, (1 << 31) - 1), (_TOP_PAD, 256 << 20))
+    _set((_ARENA_MAX, 1), (_MMAP_MAX, 0), (_TRIM_THRESHOLD, (1 << 31) - 1), (_TOP_PAD, 256 << 20))
 
 
 def return_freed_memory() -> None:
@@ -20,7 +22,7 @@ def return_freed_memory() -> None:
     glibc raises the threshold from which it returns freed arrays to the system as it goes, and
     then they leave more and more holes. Does nothing where the C library is another.
     """
-    _set((_MMAP_THRESHOLD, 1 << 20))
+    _set((_MMAP_MAX, 1 << 16), (_MMAP_THRESHOLD, 1 << 20))
 
 
 def out_of_memory(error: BaseException) -> bool:
