@@ -7,8 +7,9 @@ deepspeech.pytorch and SpeechBrain keep utterances of unequal length apart; wher
 installed its own LSTM encoder (speechbrain.nnet.RNN.LSTM) takes the place of the layers as well.
 icefall is no package that pip could install. A step is a training's: masks, dropout, gradients,
 clipping and AdamW, at a learning rate of 0. Times are medians, the first three steps left out. The
-limit is what a large matrix product reaches on the same cores, the best of ten. The step's arithmetic is counted as `asr.model.summary.parts` counts it, three times
-(one product forward, two backward), a multiplication and an addition as two; padding included.
+limit is what a large matrix product reaches on the same cores, the best of ten. The step's
+arithmetic is counted as `asr.model.summary.parts` counts it, three times (one product forward, two
+backward), a multiplication and an addition as two; padding included.
 
 On a GPU halves are float16, see `asr.train.precision`, and the large product is of 8192³.
 
@@ -201,7 +202,7 @@ def main() -> None:
             f"{name} {other:.3f} s ({other / ours:.1f} times)  "
             for name, other in zip([*networks][1:], others, strict=True))
             + f"{flops / ours / 1e9:.0f} of {limit / 1e9:.0f} GFLOP/s "
-            f"({share:.0%}, the fastest step {best:.0%})")
+            f"({100 * share:.0f} %, the fastest step {100 * best:.0f} %)")
 
 
 if __name__ == "__main__":

@@ -54,7 +54,21 @@ def reversal(lengths: Tensor, frames: int) -> Tensor:
 
 def turned(x: Tensor, turn: Tensor) -> Tensor:
     """rev(x), of shape (T, N, ·), by the row numbers of `reversal`."""
-    return x.flatten(0, 1).index_select(0, turn).view_as(x)
+    return _Turned.apply(x, turn)
+
+
+class _Turned(torch.autograd.Function):
+    """Its gradient is turned round too, where torch, which cannot know, would add row to row."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, turn: Tensor) -> Tensor:
+        ctx.save_for_backward(turn)
+        return x.flatten(0, 1).index_select(0, turn).view_as(x)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        turn, = ctx.saved_tensors
+        return turned(gradient, turn), None
 
 
 class RecurrentLayer(nn.Module):

@@ -3,22 +3,22 @@
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from asr.model.frame_batch import moved
 from asr.model.recurrent import mirrored, reversal, turned
 from asr.text.units import BLANK
+from asr.train import ctc_loop
 
 
 def ctc_loss(posteriors: Tensor, labels: Tensor, lengths: Tensor, label_lengths: Tensor
              ) -> Tensor:
     """CTC loss (Graves et al. 2006, section 4.1), summed over the utterances of a batch.
 
-    Torch's own on a CPU. On a GPU torch adds a unit's gradients from all places where it is said
-    in whatever order they come, and goes from frame to frame twice; here the backward variables are
-    the forward ones of the reversed utterances, found beside them in the same kernel, and sums are
-    matrix products.
+    Backward variables are the forward ones of the reversed utterances. On a CPU in a loop of our
+    own, `asr.train.ctc_loop`. On a GPU torch adds a unit's gradients from all places where it is
+    said in whatever order they come, and goes from frame to frame twice; here both kinds of
+    variables are found beside each other in the same kernel, and sums are matrix products.
 
     Parameters
     ----------
@@ -34,8 +34,6 @@ def ctc_loss(posteriors: Tensor, labels: Tensor, lengths: Tensor, label_lengths:
     Tensor, shape = ()
         Nats; infinite where an utterance has fewer frames than its labels need.
     """
-    if posteriors.device.type == "cpu":
-        return F.ctc_loss(posteriors, labels, lengths, label_lengths, BLANK, "sum")
     return _Ctc.apply(posteriors, labels, lengths, label_lengths)
 
 
@@ -43,7 +41,8 @@ class _Ctc(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, posteriors: Tensor, labels: Tensor, lengths: Tensor,
                 label_lengths: Tensor) -> Tensor:
-        loss, occupancy = occupancies(posteriors, labels, lengths, label_lengths)
+        find = ctc_loop.occupancies if posteriors.device.type == "cpu" else occupancies
+        loss, occupancy = find(posteriors, labels, lengths, label_lengths)
         ctx.save_for_backward(occupancy)
         return loss.sum()
 
