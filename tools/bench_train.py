@@ -6,7 +6,8 @@ which the kernel of `asr.model.lstm_kernel` takes the place of in halves. Packed
 deepspeech.pytorch and SpeechBrain keep utterances of unequal length apart; where SpeechBrain is
 installed its own LSTM encoder (speechbrain.nnet.RNN.LSTM) takes the place of the layers as well.
 icefall is no package that pip could install. A step is a training's: masks, dropout, gradients,
-clipping and AdamW, at a learning rate of 0. Times are medians, the first three steps left out. The
+clipping and AdamW, at a learning rate of 0. Times are medians. Steps of ours alone come first, as
+a training makes them: beside others each finds memory and caches as another has left them. The
 limit is what a large matrix product reaches on the same cores, the best of ten. The step's
 arithmetic is counted as `asr.model.summary.parts` counts it, three times (one product forward, two
 backward), a multiplication and an addition as two; padding included.
@@ -190,19 +191,20 @@ def main() -> None:
         times: dict[str, list[float]] = {name: [] for name in networks}
         steps = {name: Step(network, settings, device, dtype)
                  for name, network in networks.items()}
-        for repeat in range(-3, options.repeats):
+        alone = [timed(partial(steps["ours"], batch), device) for _ in range(3 + options.repeats)]
+        limit = peak(dtype, device)
+        rate = flops / statistics.median(alone[3:])
+        for repeat in range(1 + options.repeats):
             for name, step in steps.items():
                 seconds = timed(partial(step, batch), device)
-                if repeat >= 0:  # memory has been had and the caches are full
+                if repeat:  # the first is a warm-up
                     times[name].append(seconds)
-        limit = peak(dtype, device)
         ours, *others = (statistics.median(values) for values in times.values())
-        share, best = (flops / seconds / limit for seconds in (ours, min(times["ours"])))
-        print(f"{str(dtype).removeprefix('torch.'):8}  ours {ours:.3f} s  " + "".join(
-            f"{name} {other:.3f} s ({other / ours:.1f} times)  "
-            for name, other in zip([*networks][1:], others, strict=True))
-            + f"{flops / ours / 1e9:.0f} of {limit / 1e9:.0f} GFLOP/s "
-            f"({100 * share:.0f} %, the fastest step {100 * best:.0f} %)")
+        print(f"{str(dtype).removeprefix('torch.'):8}  alone {flops / rate:.3f} s, "
+              f"{rate / 1e9:.0f} of {limit / 1e9:.0f} GFLOP/s ({100 * rate / limit:.0f} %)  "
+              f"in turn {ours:.3f} s" + "".join(
+                  f", {name} {other:.3f} s ({other / ours:.1f} times)"
+                  for name, other in zip([*networks][1:], others, strict=True)))
 
 
 if __name__ == "__main__":
