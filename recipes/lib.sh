@@ -157,6 +157,26 @@ score_all() {
     done
 }
 
+# Leave if a key=value of the command line is no setting of a training: before the first stage.
+check_settings() {
+    local fault
+    [ ${#overrides[@]} -gt 0 ] || return 0
+    fault=$(python - "${overrides[@]}" <<'EOF'
+import sys
+
+from asr.config import load_config
+from asr.errors import AsrError
+from asr.train.config import TrainConfig
+
+try:
+    load_config(TrainConfig, overrides=sys.argv[1:])
+except AsrError as error:
+    print(error)
+EOF
+    )
+    [ -z "$fault" ] || die "$fault"
+}
+
 # Set up .venv, then run the stages from $stage to $stop_stage in order.
 run_stages() {
     local first last i began total=$SECONDS
@@ -166,6 +186,7 @@ run_stages() {
     trap 'log "interrupted; run the same command again to go on"; exit 130' INT
     "$root/tools/setup"
     PATH=$root/.venv/bin:$PATH
+    check_settings
     for ((i = first; i <= last; i++)); do
         began=$SECONDS
         log "stage $i/${#STAGES[@]} ${STAGES[i - 1]}"

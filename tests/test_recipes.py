@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,8 +18,9 @@ def checkout(tmp_path):
     arguments, one a line."""
     root = tmp_path / "a checkout"
     shutil.copytree(ROOT / "recipes", root / "recipes")
-    for path, script in (("tools/setup", ""), (".venv/bin/asr", "printf '%s\\n' \"$@\"\n")):
-        (root / path).parent.mkdir(parents=True)
+    for path, script in (("tools/setup", ""), (".venv/bin/asr", "printf '%s\\n' \"$@\"\n"),
+                         (".venv/bin/python", f"exec '{sys.executable}' \"$@\"\n")):
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text(f"#!/bin/sh\n{script}")
         (root / path).chmod(0o755)
     return root
@@ -80,6 +82,18 @@ def test_a_model_to_start_from_is_looked_for_here_and_in_the_checkout(checkout, 
 def test_a_model_that_is_not_there_is_noticed_before_the_first_stage(checkout, tmp_path):
     result = run(checkout / "recipes" / "an4" / "run.sh", "--init", "asr/english", cwd=tmp_path)
     assert_one_line(result, "--init asr/english: no model bundle there")
+
+
+@pytest.mark.parametrize("recipe", ["an4/run.sh", "librispeech/run.sh", "librispeech/english.sh",
+                                    "quickstart/run.sh"])
+@pytest.mark.parametrize(("setting", "message"), [
+    ("epoch=3", "unknown key `epoch`; did you mean `epochs`?"), ("epochs=many", "epochs")])
+def test_a_setting_that_is_none_is_noticed_before_the_first_stage(checkout, tmp_path, recipe,
+                                                                  setting, message):
+    exp = tmp_path / "exp"
+    assert_one_line(run(checkout / "recipes" / recipe, "--exp", str(exp), setting, cwd=checkout),
+                    message)
+    assert not exp.exists()
 
 
 @pytest.mark.parametrize("options", [["--download", "true"], ["--phones=1"]])
