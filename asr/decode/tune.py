@@ -17,14 +17,11 @@ from asr.model.bundle import load_bundle, set_decoding
 from asr.progress import log, track
 from asr.study import require_optuna
 
-Rescorer = Callable[[Sequence[str]], np.ndarray]
-"""See `Search.rescore`."""
 _SHARES = [round(0.1 * i, 1) for i in range(11)]
 _WIDTHS = [{"beam": 2**i} for i in range(2, 11)]
 _PRUNINGS = [{"threshold": threshold, "min_posterior": least}
              for threshold, least in ((10.0, 1e-3), (12.0, 5e-4), (15.0, 2e-4), (20.0, 5e-5))]
-_STEPS = {"lm_weight": 0.15, "word_bonus": -0.5, "unknown_score": -2.0, "prior_weight": -0.1,
-          "rescore_weight": -0.2}
+_STEPS = {"lm_weight": 0.15, "word_bonus": -0.5, "unknown_score": -2.0, "prior_weight": -0.1}
 _AS_GOOD = 0.0005  # a faster search may cost this much WER
 _MANY_UNKNOWN = 0.05  # share of words unknown to the language model that gets a warning
 
@@ -34,8 +31,8 @@ def tune_decoding(bundle_folder: Path, store_folder: Path, lm: Path | None, lstm
     """Find the best settings, write them and the language model into the bundle.
 
     First the weights, in a study of `trials` trials that starts from the bundle's own; then the
-    narrowest beam that is as good as any, and the sharpest pruning; then the share of an LSTM model
-    in sorting again what is found, and in half as many trials all weights once more for these.
+    narrowest beam that is as good as any, and the sharpest pruning; then, in half as many trials,
+    the weights once more for these, and the share of an LSTM model in sorting again what is found.
     Where greedy search is better than all of them, that becomes the bundle's search. In the end
     the confidences of what is found are calibrated.
 
@@ -79,9 +76,9 @@ def tune_decoding(bundle_folder: Path, store_folder: Path, lm: Path | None, lstm
     weights, done = best_weights(folder, files, material, words, start, trials)
     best, _ = _fastest(material, start.model_copy(update=weights), words, _WIDTHS)
     best, error = _fastest(material, best, words, _PRUNINGS)
+    best, error = _refined(material, best, error, words, trials // 2)
     if second is not None:
         best, error = _shared(material, words.search(best), second)
-    best, error = _refined(material, best, error, words, second, trials // 2)
     if greedy < error:
         log("greedy search is better: the bundle will use it unless told otherwise")
         best = best.model_copy(update={"search": "greedy"})
@@ -124,18 +121,16 @@ def _fastest(material: Material, config: DecodeConfig, words: LmSearch,
     return chosen, error
 
 
-def _refined(material: Material, config: DecodeConfig, error: float, words: LmSearch,
-             second: Rescorer | None, trials: int) -> tuple[DecodeConfig, float]:
+def _refined(material: Material, config: DecodeConfig, error: float, words: LmSearch, trials: int
+             ) -> tuple[DecodeConfig, float]:
     """The weights in the neighbourhood of `config`'s that are best with its width and pruning.
 
-    A wide beam leans on the language model more than the narrow one of the trials, and a second
-    model wants other texts in it than would win without. By Nelder and Mead's method (1965), from
-    a step in each weight.
+    A wide beam leans on the language model more than the narrow one of the trials. By Nelder and
+    Mead's method (1965), from a step in each weight.
     """
     from scipy.optimize import minimize
 
-    tuned = {*words.weights, "prior_weight"} | ({"rescore_weight"} if second else set())
-    names = [name for name in _STEPS if name in tuned]
+    names = [name for name in _STEPS if name in (*words.weights, "prior_weight")]
     measured = {tuple(getattr(config, name) for name in names): error}
 
     def at(weights: tuple[float, ...]) -> DecodeConfig:
@@ -144,15 +139,14 @@ def _refined(material: Material, config: DecodeConfig, error: float, words: LmSe
     def objective(values: np.ndarray) -> float:
         weights = tuple(round(float(value), 2) for value in values)
         if weights not in measured:
-            measured[weights], _ = material.measure(
-                words.search(at(weights))._replace(rescore=second))
+            measured[weights], _ = material.measure(words.search(at(weights)))
             log(f"  beam {config.beam:3}  WER {100 * measured[weights]:.2f} %  " + "  ".join(
                 f"{name}={value:.2f}" for name, value in zip(names, weights, strict=True))
                 + f"  (best {100 * min(measured.values()):.2f} %)")
         return measured[weights]
 
     first = np.array(next(iter(measured)))
-    bounds = [{**RANGES, "rescore_weight": (0.0, 1.0)}[name] for name in names]
+    bounds = [RANGES[name] for name in names]
     steps = [step if low <= value + step <= high else -step for step, value, (low, high)
              in zip([_STEPS[name] for name in names], first, bounds, strict=True)]
     simplex = first + np.vstack([np.zeros(len(names)), np.diag(steps)])
@@ -163,7 +157,8 @@ def _refined(material: Material, config: DecodeConfig, error: float, words: LmSe
     return at(best), measured[best]
 
 
-def _shared(material: Material, search: Search, second: Rescorer) -> tuple[DecodeConfig, float]:
+def _shared(material: Material, search: Search,
+            second: Callable[[Sequence[str]], np.ndarray]) -> tuple[DecodeConfig, float]:
     """The best share of a second model in the scores of what the beam holds in the end."""
     config = search.config
     listed = material.search(search._replace(
@@ -180,7 +175,8 @@ def _shared(material: Material, search: Search, second: Rescorer) -> tuple[Decod
     return config.model_copy(update={"rescore_weight": _SHARES[best]}), errors[best]
 
 
-def _remembering(second: Rescorer) -> Rescorer:
+def _remembering(second: Callable[[Sequence[str]], np.ndarray]
+                 ) -> Callable[[Sequence[str]], np.ndarray]:
     """The same, asked once about each text: an LSTM is slower than all else here."""
     known: dict[str, float] = {}
 

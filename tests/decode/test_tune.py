@@ -11,7 +11,6 @@ from dummies import unigrams
 
 from asr.decode import tune
 from asr.decode.config import DecodeConfig
-from asr.decode.hypotheses import Search
 from asr.decode.material import Material
 from asr.decode.study import RANGES
 from asr.decode.tune import tune_decoding
@@ -216,19 +215,18 @@ class Bowl:
     """What measures as a known function of the weights, lowest in error at `best`."""
 
     def __init__(self, best):
-        self.best, self.measured, self.rescore = best, [], None
+        self.best, self.measured = best, []
 
     def measure(self, search):
         at = {name: getattr(search.config, name) for name in self.best}
-        ranges = {**RANGES, "rescore_weight": (0, 1)}
-        assert all(ranges[name][0] <= value <= ranges[name][1] for name, value in at.items())
+        assert all(RANGES[name][0] <= value <= RANGES[name][1] for name, value in at.items())
         assert search.config.beam == 256
-        assert search.rescore is self.rescore
         self.measured.append(at)
         return 0.2 + sum(abs(at[name] - best) / 10 for name, best in self.best.items()), 0.0
 
 
-WEIGHTS = SimpleNamespace(weights=("lm_weight", "word_bonus"), search=Search)
+WEIGHTS = SimpleNamespace(weights=("lm_weight", "word_bonus"),
+                          search=lambda config: SimpleNamespace(config=config))
 
 
 def test_weights_are_refined_at_the_width(capsys):
@@ -237,7 +235,7 @@ def test_weights_are_refined_at_the_width(capsys):
                          label_priors=[1.0])
     error, _ = bowl.measure(WEIGHTS.search(start))
     bowl.measured.clear()
-    refined, least = tune._refined(bowl, start, error, WEIGHTS, None, 30)
+    refined, least = tune._refined(bowl, start, error, WEIGHTS, 30)
     assert len(bowl.measured) <= 30
     assert refined.beam == 256
     assert least < 0.2 + 0.2 * (error - 0.2)
@@ -249,26 +247,12 @@ def test_a_weight_at_the_end_of_its_range_is_refined():
     """The step would leave the range there."""
     bowl = Bowl({"lm_weight": 0.8, "word_bonus": -1.6, "prior_weight": 0.3})
     start = DecodeConfig(beam=256, lm_weight=0.8, word_bonus=-2.0, prior_weight=0.0)
-    error, _ = bowl.measure(WEIGHTS.search(start))
-    refined, _ = tune._refined(bowl, start, error, WEIGHTS, None, 30)
+    refined, _ = tune._refined(bowl, start, bowl.measure(WEIGHTS.search(start))[0], WEIGHTS, 30)
     assert abs(refined.prior_weight - 0.3) < 0.1
     assert abs(refined.word_bonus + 1.6) < 0.2
-
-
-def test_with_a_second_model_its_share_is_a_weight_too():
-    bowl = Bowl({"lm_weight": 1.1, "word_bonus": -0.9, "prior_weight": 0.45,
-                 "rescore_weight": 0.35})
-    start = DecodeConfig(beam=256, lm_weight=0.8, word_bonus=-0.5, prior_weight=0.6,
-                         rescore_weight=0.5, label_priors=[1.0])
-    second = len
-    bowl.rescore = second
-    error, _ = bowl.measure(WEIGHTS.search(start)._replace(rescore=second))
-    refined, least = tune._refined(bowl, start, error, WEIGHTS, second, 40)
-    assert least < 0.2 + 0.3 * (error - 0.2)
-    assert abs(refined.rescore_weight - 0.35) < 0.1
 
 
 def test_weights_that_are_best_already_stay():
     best = {"lm_weight": 0.0, "word_bonus": 6.0, "prior_weight": 1.0}  # at the ends of the ranges
     start = DecodeConfig(beam=256, label_priors=[1.0], **best)
-    assert tune._refined(Bowl(best), start, 0.2, WEIGHTS, None, 12) == (start, 0.2)
+    assert tune._refined(Bowl(best), start, 0.2, WEIGHTS, 12) == (start, 0.2)
