@@ -65,9 +65,12 @@ parse_options "$@"
 run_stages
 echo end ${overrides[@]+"${overrides[@]}"}
 """)
-    recipe.chmod(0o755)
+    python = tmp_path / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text(f"#!/bin/sh\nexec '{sys.executable}' \"$@\"\n")
     (tmp_path / "tools" / "setup").write_text("#!/bin/sh\n")
-    (tmp_path / "tools" / "setup").chmod(0o755)
+    for program in (recipe, python, tmp_path / "tools" / "setup"):
+        program.chmod(0o755)
     return tmp_path
 
 
@@ -78,8 +81,9 @@ def run(checkout: Path, *arguments: str) -> subprocess.CompletedProcess:
 
 def test_stages_by_name_and_by_number(checkout):
     for stage in ("one", "1"):
-        result = run(checkout, "--stop-stage", stage, "--colour=blue", "a.b=1", "c=x y")
-        assert result.stdout == f"one blue {checkout}/exp/toy\nend a.b=1 c=x y\n"
+        result = run(checkout, "--stop-stage", stage, "--colour=blue", "model.layers=1",
+                     "epochs= 2")
+        assert result.stdout == f"one blue {checkout}/exp/toy\nend model.layers=1 epochs= 2\n"
         assert result.returncode == 0
         assert re.search(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d stage 1/3 one$", result.stderr, re.M)
 
@@ -95,12 +99,12 @@ def test_a_missing_input_names_the_stage_that_makes_it(checkout):
 
 
 def test_what_to_run_first_has_the_given_options(checkout):
-    result = run(checkout, "--stage=two", "--exp", "e f", "a=$b", "--stop-stage", "two",
+    result = run(checkout, "--stage=two", "--exp", "e f", "epochs=2 # $b", "--stop-stage", "two",
                  "--colour=it's")
     command = result.stderr.split("this goes on from there: ")[1]
     assert shlex.split(command) == [
-        "recipes/toy/run.sh", "--exp", "e f", "a=$b", "--stop-stage", "two", "--colour", "it's",
-        "--stage", "one"]
+        "recipes/toy/run.sh", "--exp", "e f", "epochs=2 # $b", "--stop-stage", "two", "--colour",
+        "it's", "--stage", "one"]
 
 
 def test_a_failing_stage_ends_the_recipe(checkout):
