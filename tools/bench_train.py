@@ -17,6 +17,8 @@ On a GPU halves are float16, see `asr.train.precision`, and the large product is
     python tools/bench_train.py [--utterances 16] [--frames 1200] [--repeats 5]
 """
 
+import asr  # noqa: F401, I001  # before torch: a layer's directions share the cores, as in trainings
+
 import argparse
 import statistics
 import time

@@ -10,6 +10,8 @@ of its kernels, otherwise that of the operations on the processor. Batches are d
 short to long; the first step is left out.
 """
 
+import asr  # noqa: F401, I001  # before torch: a layer's directions share the cores, as in trainings
+
 import argparse
 import time
 from collections import Counter

@@ -1,6 +1,6 @@
 """The CTC loss of a batch on a CPU: an utterance in a thread, all states of a frame in a few loops.
 
-Torch's takes ten times as long, 6 % of a step of the usual network (docs/training.md).
+Torch's takes eight times as long, 6 % of a step of the usual network (docs/training.md).
 """
 
 from collections.abc import Callable
