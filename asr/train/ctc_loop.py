@@ -87,12 +87,6 @@ def _into_labels(labels: np.ndarray, blanks: np.ndarray, labels_before: np.ndarr
 
 
 @_compiled
-def _lower(x: np.ndarray, by: np.float32) -> None:
-    for s in range(len(x)):
-        x[s] -= by
-
-
-@_compiled
 def _forward(blank_posteriors: np.ndarray, label_posteriors: np.ndarray, skip: np.ndarray
              ) -> tuple[np.ndarray, np.ndarray, float]:
     """Forward variables (Graves et al. 2006, equations 6 and 7), and the log probability of all.
@@ -113,8 +107,8 @@ def _forward(blank_posteriors: np.ndarray, label_posteriors: np.ndarray, skip: n
         blank, label = blanks[t - 1], labels[t - 1]
         if t % _FRAMES == 0:
             top = max(blank.max(), label.max())
-            _lower(blank, top)
-            _lower(label, top)
+            blank -= top
+            label -= top
             relative_to += top
         _into_blanks(blank, label, blank_posteriors[t], blanks[t])
         _into_labels(label[1:], blank[:-1], label[:-1], skip, label_posteriors[t], labels[t, 1:])
@@ -124,11 +118,14 @@ def _forward(blank_posteriors: np.ndarray, label_posteriors: np.ndarray, skip: n
 
 
 @_compiled
-def _through(forth: np.ndarray, back: np.ndarray, posteriors: np.ndarray, out: np.ndarray) -> None:
-    """Paths through each state of a frame: `back` is of the utterance from its end, so mirrored."""
+def _through(forth: np.ndarray, back: np.ndarray, out: np.ndarray) -> None:
+    """Paths through each state of a frame: `back` is of the utterance from its end, so mirrored.
+
+    Both have the frame's own posterior in them.
+    """
     last = len(out) - 1
     for s in range(len(out)):
-        out[s] = forth[s] + back[last - s] - posteriors[s]
+        out[s] = forth[s] + back[last - s]
 
 
 @_compiled
@@ -166,12 +163,11 @@ def _utterance(posteriors: np.ndarray, occupancy: np.ndarray, n: int, frames: in
         blank_posteriors[::-1].copy(), label_posteriors[::-1, ::-1].copy(), skip_back)
     through_blanks = np.empty(length + 1, np.float32)
     through_labels = np.empty(length, np.float32)
-    same = np.empty(length + 1, np.float32)
     for t in range(frames):
-        same[:] = blank_posteriors[t]
-        _through(blanks[t], blanks_back[frames - 1 - t], same, through_blanks)
-        _through(labels[t, 1:], labels_back[frames - 1 - t, 1:], label_posteriors[t],
-                 through_labels)
+        _through(blanks[t], blanks_back[frames - 1 - t], through_blanks)
+        _through(labels[t, 1:], labels_back[frames - 1 - t, 1:], through_labels)
+        through_blanks -= blank_posteriors[t]
+        through_labels -= label_posteriors[t]
         top = through_blanks.max()
         if length:
             top = max(top, through_labels.max())
