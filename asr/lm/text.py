@@ -26,16 +26,19 @@ _CURRENCY = {"£": ("pound", "pounds", "penny", "pence"),
              "$": ("dollar", "dollars", "cent", "cents"),
              "€": ("euro", "euros", "cent", "cents")}
 _PERCENT = re.compile(r"(?<=\d)\s?%")
-# Old print has 2d, 3d, 22d … for second and third; any other d is pence. 1850s is a decade.
+# Old print has 2d, 3d, 22d … for second and third; any other d is pence. 1850s is a decade, and so
+# is 50s, but for 50s. in shillings.
 _NUMBER = re.compile(r"(?=\d|(?<![\w.])\.\d)(\d{1,3}(?:,\d{3})+(?!\d)|\d*)((?:\.\d+)*)"
-                     r"((?:st|nd|rd|th|(?<=[23])(?<!1[23])d|(?<=\b\d{3}0)s)\b)?")
+                     r"((?:st|nd|rd|th|(?<=[23])(?<!1[23])d|(?<=\b\d{3}0)s|(?<=\b[2-9]0)s(?!\.))\b)?")
 _DIGIT = re.compile(r"[\d¼½¾⁰¹²³⁴⁵⁶⁷⁸⁹₀₁₂₃₄₅₆₇₈₉]")
 _ROMAN = re.compile(r"\b(?=[MDCLXVI]{2})M{0,3}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})"
                     r"(?:IX|IV|V?I{0,3})(?<=[MDCLXVI])\b")
 _DIGITS = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}
-# What stands before a word is a quotation mark, but for the apostrophe of these.
-_OPENING_QUOTE = re.compile(r"(?<!\w)['‘](?=\w)(?!(?:tis|twas|twere|twill|twould|twixt|em|neath|"
-                            r"gainst|mid|mong|fore|nuff|un|ud)\b)", re.IGNORECASE)
+# What stands before a word is a quotation mark, but for the apostrophe of these. That of ’90s is
+# not spoken.
+_OPENING_QUOTE = re.compile(
+    r"(?<!\w)(?:’(?=\d0s\b)|['‘](?=\w)(?!(?:tis|twas|twere|twill|twould|twixt|em|neath|gainst|mid|"
+    r"mong|fore|nuff|un|ud)\b))", re.IGNORECASE)
 # A sentence ends at . ! ? and closing quotes, where a capital or an opening quote follows, but not
 # after an initial.
 _END = re.compile(r"(?<=[.!?])(?<!\b[A-Z]\.)[\"'”’)\]]*\s+(?=[\"'“‘(\[]*[A-Z0-9])")
@@ -103,7 +106,8 @@ def _number(whole: str, decimals: str, ending: str) -> str:
         return " ".join("point" if part == "." else _words(part) for part in [*parts, *decimals])
     if ending == "s":
         year = int(digits)
-        return str(_speak.plural(_words(digits) if year % 1000 == 0 else _year(year)))
+        return str(_speak.plural(_words(digits) if year < 100 or year % 1000 == 0
+                                 else _year(year)))
     if ending:
         return _words(_speak.ordinal(str(int(digits))))
     if len(whole) == 4 and 1100 <= int(digits) < 2000:

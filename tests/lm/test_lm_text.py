@@ -24,6 +24,8 @@ from asr.text.normalise import librispeech
     ("£1 million", "one million pounds"), ("$1.625", "one point six two five dollars"),
     ("20%, 3.5 %", "twenty percent, three point five percent"),
     ("the 1990s", "the nineteen nineties"), ("1800s", "eighteen hundreds"), ("5s", "five s"),
+    ("in the 80s, in her 20s", "in the eighties, in her twenties"),
+    ("10s, 20s. a week", "ten s, twenty s. a week"),  # shillings
     ("the 2010s", "the twenty tens"), ("2000s", "two thousands"), ("2120s", "twenty one twenties"),
     ("1.5.2", "one point five point two"), (".5", "point five"), ("so.5", "so.five"),
     ("5½ or ½", "five and a half or a half"), ("x²", "x two"), ("H₂O", "H two O"),
@@ -55,6 +57,7 @@ def test_sentences_end_where_people_stop():
         "it was three point one five p m no four"]
     assert spoken("'Go!' he cried. 'Tis late; call ‘em. The dogs' house.") == [
         "go he cried", "'tis late call 'em", "the dogs' house"]
+    assert spoken("The '90s, the ’90s; ’90 men.") == ["the nineties the nineties 'ninety men"]
     assert spoken("Stop! Go? (Yes.) \"No.\" 'So.'") == ["stop", "go", "yes", "no", "so"]
     assert spoken("He lived at St. Ives, etc. and so on") == [
         "he lived at saint ives et cetera and so on"]
