@@ -40,7 +40,7 @@ def tell_of_compiling() -> None:
         def on_start(self, event: Any) -> None:
             if not self.told:
                 self.told = True
-                log("asr: compiling the search, once after an installation: some 20 s")
+                log("asr: compiling inner loops, once after an installation: up to 20 s")
 
         def on_end(self, event: Any) -> None:
             pass

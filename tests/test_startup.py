@@ -22,4 +22,4 @@ def test_compiling_is_told_of_once():
     """In a process of its own: in this one it may have been told of already."""
     done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True,
                           check=True)
-    assert done.stderr.count("compiling the search, once") == 1
+    assert done.stderr.count("compiling inner loops, once") == 1

@@ -15,6 +15,7 @@ from asr.model.bundle import bundle_files, load_bundle
 from asr.model.device import inference_device
 from asr.progress import track
 from asr.shards import WHOLE, Shard, write_in_parts
+from asr.startup import tell_of_compiling
 
 
 def decode_store(bundle_folder: Path, store_folder: Path, output: Path, request: SearchRequest,
@@ -33,6 +34,7 @@ def decode_store(bundle_folder: Path, store_folder: Path, output: Path, request:
     """
     device = inference_device()
     bundle = load_bundle(bundle_folder, device)
+    tell_of_compiling()
     search = prepare_search(bundle, request)
     store = Store.open(store_folder, bundle.config.features)
     store.check_plain()

@@ -15,6 +15,7 @@ from asr.errors import AsrError
 from asr.lm.binary import lm_bytes, load_lm
 from asr.model.bundle import load_bundle, set_decoding
 from asr.progress import log, track
+from asr.startup import tell_of_compiling
 from asr.study import require_optuna
 
 _SHARES = [round(0.1 * i, 1) for i in range(11)]
@@ -51,6 +52,7 @@ def tune_decoding(bundle_folder: Path, store_folder: Path, lm: Path | None, lstm
         optuna is not there, or see `load_bundle`, `Store.open`, `load_lm`, `lm_search`.
     """
     require_optuna()
+    tell_of_compiling()
     bundle = load_bundle(bundle_folder)
     path = lm or bundle.lm
     if path is None:
