@@ -37,6 +37,7 @@ from asr.model.recurrent import RecurrentLayer
 from asr.model.summary import parts
 from asr.train.config import TrainConfig
 from asr.train.data import Batch
+from asr.train.objective import Objective
 from asr.train.optimisers import make_optimisers
 from asr.train.precision import loss_scaler
 from asr.train.step import Gradients, update
@@ -97,7 +98,7 @@ class Step:
         self.network = network
         self.clip = config.clip
         self.scaler = loss_scaler(device, dtype)
-        self.gradients = Gradients(network, device, dtype, self.scaler, consistency=0)
+        self.gradients = Gradients(network, device, dtype, self.scaler, Objective(), consistency=0)
         self.optimisers = make_optimisers(network, config)
 
     def __call__(self, batch: Batch) -> None:

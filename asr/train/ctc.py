@@ -34,22 +34,26 @@ def ctc_loss(posteriors: Tensor, labels: Tensor, lengths: Tensor, label_lengths:
     Tensor, shape = ()
         Nats; infinite where an utterance has fewer frames than its labels need.
     """
-    return _Ctc.apply(posteriors, labels, lengths, label_lengths)
+    find = ctc_loop.occupancies if posteriors.device.type == "cpu" else occupancies
+    loss, occupancy = find(posteriors.detach(), labels, lengths, label_lengths)
+    return with_gradient(posteriors, loss.sum(), -occupancy)
 
 
-class _Ctc(torch.autograd.Function):
+def with_gradient(x: Tensor, value: Tensor, gradient: Tensor) -> Tensor:
+    """A function's value at x whose gradient is known, for autograd."""
+    return _Known.apply(x, value, gradient)
+
+
+class _Known(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, posteriors: Tensor, labels: Tensor, lengths: Tensor,
-                label_lengths: Tensor) -> Tensor:
-        find = ctc_loop.occupancies if posteriors.device.type == "cpu" else occupancies
-        loss, occupancy = find(posteriors, labels, lengths, label_lengths)
-        ctx.save_for_backward(occupancy)
-        return loss.sum()
+    def forward(ctx: Any, x: Tensor, value: Tensor, gradient: Tensor) -> Tensor:
+        ctx.save_for_backward(gradient)
+        return value.clone()
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        occupancy, = ctx.saved_tensors
-        return -gradient * occupancy, None, None, None
+    def backward(ctx: Any, above: Tensor) -> tuple[Tensor | None, ...]:
+        gradient, = ctx.saved_tensors
+        return above * gradient, None, None
 
 
 def occupancies(posteriors: Tensor, labels: Tensor, lengths: Tensor, label_lengths: Tensor

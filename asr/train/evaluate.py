@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from itertools import chain
 
 import jiwer
 import numpy as np
 import torch
-import torch.nn.functional as F
+from torch.nn.utils.rnn import pad_sequence
 
 from asr.decode.greedy import greedy_search
 from asr.errors import AsrError
@@ -16,8 +15,9 @@ from asr.features.batch import by_length, in_batches
 from asr.features.store import Store
 from asr.model.inference import log_posteriors
 from asr.model.network import Network
-from asr.text.units import BLANK, Units, frames_needed
+from asr.text.units import Units, frames_needed
 from asr.train.distributed import Processes
+from asr.train.objective import Objective
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Evaluation:
     """Results over a development set."""
 
     loss: float
-    """CTC loss in nats per label, over utterances that CTC can align."""
+    """What the training lowers, in nats per label, over utterances that CTC can align."""
     cer: float
     """Character error rate: total errors over total reference characters, spaces included."""
     wer: float
@@ -59,24 +59,27 @@ class Evaluation:
     """Reference words."""
 
 
-def evaluate(network: Network, data: DevelopmentSet, units: Units,
+def evaluate(network: Network, data: DevelopmentSet, units: Units, objective: Objective,
              processes: Processes) -> Evaluation:
     """Measure in float32; under torchrun each process takes its share of the utterances."""
     loss = labels = 0.0
     errors = np.zeros(4)  # characters: errors, total; words: errors, total
     network.eval()
     own = by_length(data.store, data.indexes[processes.rank::processes.world])
-    results = chain.from_iterable(
-        in_batches(data.store, data.statistics, own, partial(log_posteriors, network)))
-    for index, posteriors in zip(own, results, strict=True):
-        text = data.texts[index]
-        targets = units.encode(units.spellable(text))
-        if max(frames_needed(targets), 1) <= len(posteriors):  # torch wants a frame in any case
-            loss += float(F.ctc_loss(
-                torch.from_numpy(posteriors), torch.tensor(targets, dtype=torch.long),
-                torch.tensor(len(posteriors)), torch.tensor(len(targets)), BLANK, "sum"))
-            labels += len(targets)
-        errors += _errors(text, units.decode(greedy_search(posteriors)[0]))
+    rest = iter(own)
+    for batch in in_batches(data.store, data.statistics, own, partial(log_posteriors, network)):
+        aligned = []  # posteriors and targets
+        for posteriors, index in zip(batch, rest, strict=False):
+            text = data.texts[index]
+            targets = units.encode(units.spellable(text))
+            if max(frames_needed(targets), 1) <= len(posteriors):
+                aligned.append((torch.from_numpy(posteriors), torch.tensor(targets).long()))
+            errors += _errors(text, units.decode(greedy_search(posteriors)[0]))
+        if aligned:
+            x, y = (list(part) for part in zip(*aligned, strict=True))
+            lengths, label_lengths = (torch.tensor([*map(len, rows)]) for rows in (x, y))
+            loss += float(objective(pad_sequence(x), torch.cat(y), lengths, label_lengths))
+            labels += int(label_lengths.sum())
     network.train()
     loss, labels, wrong, characters, wrong_words, words = processes.sum([loss, labels, *errors])
     return Evaluation(loss / max(labels, 1), wrong / characters, wrong_words / words, words)

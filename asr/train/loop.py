@@ -29,6 +29,7 @@ from asr.train.data import Batch, Prefetched, TrainingSet
 from asr.train.distributed import Processes
 from asr.train.evaluate import DevelopmentSet, Evaluation, evaluate
 from asr.train.metrics import Record, report
+from asr.train.objective import Objective
 from asr.train.optimisers import make_optimisers
 from asr.train.precision import loss_scaler, training_dtype
 from asr.train.schedule import learning_rate, should_stop
@@ -46,18 +47,22 @@ class Trainer:
 
     Parameters
     ----------
+    objective : Objective
+        What is lowered.
     initial : dict, optional
         Where the network's weights are from, see `asr.train.initial`; None if they are random.
     """
 
     def __init__(self, folder: Path, config: TrainConfig, network: Network,
                  units: Units, training: TrainingSet, development: DevelopmentSet,
-                 initial: dict[str, Any] | None, processes: Processes) -> None:
+                 objective: Objective, initial: dict[str, Any] | None, processes: Processes
+                 ) -> None:
         self.folder = folder
         self.config = config
         self.units = units
         self.training = training
         self.development = development
+        self.objective = objective
         self.initial = initial
         self.processes = processes
         self.on_epoch: Callable[[Record], None] = lambda record: None
@@ -67,7 +72,7 @@ class Trainer:
         self.optimisers = make_optimisers(self.network, config)
         self.scaler = loss_scaler(processes.device, self.dtype)
         self.gradients = Gradients(self.network, processes.device, self.dtype, self.scaler,
-                                   config.consistency)
+                                   objective, config.consistency)
         self.smoothed = [p.detach().clone() for p in self.network.parameters()] \
             if config.average.decay else []
         self.epoch = 1
@@ -176,7 +181,8 @@ class Trainer:
 
     def _finish_epoch(self) -> None:
         with self._smoothed():
-            result = evaluate(self.network, self.development, self.units, self.processes)
+            result = evaluate(self.network, self.development, self.units, self.objective,
+                                 self.processes)
             if self.processes.first:
                 save_weights(self._weights(self.epoch), self.network.state_dict())
         running = self.running
@@ -231,7 +237,8 @@ class Trainer:
         self.processes.wait()  # until the first has written the last epoch's weights
         weights = average_weights([self._weights(epoch) for epoch in self.chosen()])
         self.network.load_state_dict(weights)
-        return weights, evaluate(self.network, self.development, self.units, self.processes)
+        return weights, evaluate(self.network, self.development, self.units, self.objective,
+                                 self.processes)
 
     def plan(self) -> list[list[int]]:
         """The batches of this epoch."""

@@ -21,16 +21,21 @@ from asr.memory import keep_freed_memory
 from asr.model.bundle import Bundle, BundleConfig, load_bundle, save_bundle
 from asr.model.network import Network, arrays
 from asr.progress import log
+from asr.startup import tell_of_compiling
 from asr.text.config import UnitsConfig, make_units
 from asr.text.normalise import normaliser
 from asr.train.config import TrainConfig
+from asr.train.crf import Denominator, Trigrams
 from asr.train.data import TrainingSet
 from asr.train.distributed import Processes
 from asr.train.evaluate import DevelopmentSet, Evaluation
 from asr.train.initial import inherited, start_from, units_of
 from asr.train.loop import Trainer
 from asr.train.metrics import Record
+from asr.train.objective import Objective
 from asr.train.rehearsal import rehearse
+
+_TRIGRAM_UNITS = 200  # 32 MB a table
 
 
 class Prepared(NamedTuple):
@@ -156,6 +161,7 @@ def prepare_training(folder: Path, training_data: Store, development_data: Store
                      config: TrainConfig, initial: Path | None) -> Prepared:
     """Everything up to the first step."""
     keep_freed_memory()
+    tell_of_compiling()
     features = training_data.config
     texts = training_data.texts(config.normaliser)
     start = None if initial is None else load_bundle(initial)
@@ -183,7 +189,8 @@ def prepare_training(folder: Path, training_data: Store, development_data: Store
         development_data, _statistics(development_data, overall),
         development_data.texts(config.normaliser),
         evenly(len(development_data), config.dev_utterances))
-    trainer = Trainer(folder, config, network, units, training, development, origin,
+    trainer = Trainer(folder, config, network, units, training, development,
+                      _objective(config.crf, training, len(units), processes.device), origin,
                       processes)
     if processes.first:
         parameters = sum(p.numel() for p in network.parameters())
@@ -191,6 +198,16 @@ def prepare_training(folder: Path, training_data: Store, development_data: Store
             f"parameters, {str(trainer.dtype).removeprefix('torch.')} on {processes.device}"
             + (f", {processes.world} processes" if processes.world > 1 else ""))
     return Prepared(trainer, overall)
+
+
+def _objective(crf: float, training: TrainingSet, units: int, device: torch.device) -> Objective:
+    if not crf:
+        return Objective()
+    if units > _TRIGRAM_UNITS:
+        raise AsrError(f"crf={crf:g}: tables of trigrams are for up to {_TRIGRAM_UNITS} units, and "
+                       f"there are {units:,}; take characters or phones, or crf=0")
+    labels = [training.labels[entries[0]] for entries in training.copies]
+    return Objective(crf, Denominator(Trigrams.of(labels, units), device))
 
 
 def _keeps_units(asked: UnitsConfig, start: Bundle, texts: Sequence[str]) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from asr.augment.spec_augment import apply_spans
 from asr.memory import out_of_memory
@@ -13,8 +13,8 @@ from asr.model.frame_batch import moved
 from asr.model.front_end import frame_mask
 from asr.model.network import Network, dropout_masks
 from asr.progress import log
-from asr.train.ctc import ctc_loss
 from asr.train.data import Batch
+from asr.train.objective import Objective
 
 
 class Gradients:
@@ -25,21 +25,23 @@ class Gradients:
 
     Parameters
     ----------
+    objective : Objective
     consistency : float
         Weight of `consistency`, for batches of two views.
     """
 
     def __init__(self, network: Network, device: torch.device, dtype: torch.dtype,
-                 scaler: torch.amp.GradScaler, consistency: float) -> None:
+                 scaler: torch.amp.GradScaler, objective: Objective, consistency: float) -> None:
         self.network = network
         self.device = device
         self.dtype = dtype
         self.scaler = scaler
+        self.objective = objective
         self.consistency = consistency
         self.too_large = math.inf  # frames, padding included, of the smallest that did not fit
 
     def add(self, batch: Batch) -> Tensor:
-        """Returns this process's part of the batch's CTC loss, in nats; shape ().
+        """Returns this process's part of the batch's loss by the objective, in nats; shape ().
 
         Raises
         ------
@@ -85,17 +87,17 @@ class Gradients:
                             moved(batch.frequency_spans, self.device))
             posteriors = self.network.from_normalised(x, lengths, dropout_masks(
                 self.network.config, moved(batch.seeds, self.device), int(longest)))
-        ctc = ctc_loss(posteriors, batch.labels.repeat(batch.views), output_lengths,
-                       label_lengths) / batch.views
-        loss = ctc
+        objective = self.objective(posteriors, batch.labels.repeat(batch.views), output_lengths,
+                                   label_lengths) / batch.views
+        loss = objective
         if batch.views == 2:
-            loss = ctc + self.consistency * consistency(
+            loss = objective + self.consistency * consistency(
                 posteriors, self.network.output_lengths(lengths))
         self.scaler.scale(loss / batch.total_labels).backward()
-        return ctc.detach()
+        return objective.detach()
 
 
-def update(network: Network, optimisers: Sequence[torch.optim.Optimizer],
+def update(network: nn.Module, optimisers: Sequence[torch.optim.Optimizer],
            scaler: torch.amp.GradScaler, clip: float, rate: float) -> Tensor:
     """Change the network by its gradients, which it has none of afterwards.
 

@@ -12,6 +12,7 @@ from asr.model.config import ModelConfig
 from asr.model.network import Network
 from asr.text.units import CharacterUnits
 from asr.train.data import TrainingSet
+from asr.train.objective import Objective
 from asr.train.stage import _statistics
 from asr.train.step import Gradients
 
@@ -99,7 +100,7 @@ def test_silence_is_learned_as_blanks(tmp_path, monkeypatch):
     nothing = SpecAugmentConfig(frequency_masks=0, time_masks_per_second=0)
     batch = data.batch([1], 0, 1, nothing, 1, 0, 1)
     gradients = Gradients(NETWORK, torch.device("cpu"), torch.float32,
-                          torch.amp.GradScaler("cpu", enabled=False), 0.0)
+                          torch.amp.GradScaler("cpu", enabled=False), Objective(), 0.0)
     loss = gradients.add(batch)
     NETWORK.zero_grad()
     frames = batch.frames

@@ -8,6 +8,7 @@ from asr.model.config import ModelConfig
 from asr.model.network import Network, dropout_masks
 from asr.text.units import CharacterUnits
 from asr.train.data import TrainingSet
+from asr.train.objective import Objective
 from asr.train.step import Gradients, consistency
 
 MODEL = ModelConfig(layers=1, units=8, channels=2, dropout=0.3)
@@ -35,7 +36,7 @@ def gradients_of(network):
 
 def adding(network, weight=0.0):
     return Gradients(network, torch.device("cpu"), torch.float32,
-                     torch.amp.GradScaler("cpu", enabled=False), weight)
+                     torch.amp.GradScaler("cpu", enabled=False), Objective(), weight)
 
 
 @pytest.mark.parametrize("parts", [2, 3, 7])
@@ -66,7 +67,7 @@ def test_a_gpu_has_the_gradients_of_the_processor(training, monkeypatch, dtype, 
     network.zero_grad()
     scale = 256.0
     scaler = torch.amp.GradScaler("cuda", init_scale=scale)
-    gradients = Gradients(network.cuda(), torch.device("cuda"), dtype, scaler, 0.3)
+    gradients = Gradients(network.cuda(), torch.device("cuda"), dtype, scaler, Objective(), 0.3)
     torch.testing.assert_close(gradients.add(batch).cpu(), expected_loss, rtol=allowed, atol=0)
     for found, gradient in zip(gradients_of(network), expected, strict=True):
         assert (found.cpu() / scale - gradient).norm() <= allowed * gradient.norm()
