@@ -24,9 +24,10 @@ from asr.memory import keep_freed_memory
 from asr.progress import log, track
 from asr.train.checkpoint import check_resumable, load_checkpoint, save_checkpoint
 from asr.train.config import ScheduleConfig
-from asr.train.precision import training_dtype
+from asr.train.precision import loss_scaler, training_dtype
 from asr.train.schedule import learning_rate, should_stop
 from asr.train.signals import StopSignals
+from asr.train.step import update
 
 
 class LstmScheduleConfig(ScheduleConfig):
@@ -56,9 +57,9 @@ class LstmTrainConfig(Config):
     clip: float = Field(1.0, gt=0)
     """Longest gradient of the loss per unit; a longer one is shortened to it."""
     schedule: LstmScheduleConfig = LstmScheduleConfig()
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Of the products in training on a CPU; `auto` is bfloat16 where it has the units for it. A GPU
-    computes in float32, as development is measured everywhere."""
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
+    """Of the products in training; `auto` is float16 on a GPU and bfloat16 on a CPU where they have
+    the units for it. Development is always measured in float32."""
     early_stop: int = Field(3, ge=0)
     """Stop after this many epochs without a lower development perplexity; 0 is never."""
     checkpoint_minutes: float = Field(5.0, gt=0)
@@ -139,10 +140,10 @@ class LstmTrainer:
         self.development = development
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.network = model.network.to(self.device)
-        # Half precision on a GPU would be float16, which needs a scaled loss.
-        self.dtype = torch.float32 if self.device.type == "cuda" else training_dtype(
-            config.precision, self.device)
-        self.optimiser = torch.optim.Adam(self.network.parameters(), lr=0.0, fused=True)
+        self.dtype = training_dtype(config.precision, self.device)
+        self.scaler = loss_scaler(self.device, self.dtype)
+        self.optimiser = torch.optim.Adam([{"params": self.network.parameters(), "rate": 1.0}],
+                                          lr=0.0, fused=True)
         self.epoch = 1
         self.position = 0  # batches of this epoch that are done
         self.running = {"loss": 0.0, "units": 0.0, "words": 0.0, "seconds": 0.0}
@@ -208,16 +209,12 @@ class LstmTrainer:
             hidden = self.network(batch.units.to(self.device), dropout)
             logits = self.network.logits(hidden.flatten(0, 1).index_select(0, valid))
         loss = F.cross_entropy(logits.float(), batch.targets.to(self.device))
-        loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip)
+        self.scaler.scale(loss).backward()
+        norm = update(self.network, [self.optimiser], self.scaler, config.clip, rate)
         value = loss.item()
-        if not math.isfinite(value + norm.item()):
+        if not (math.isfinite(value) and (self.scaler.is_enabled() or torch.isfinite(norm))):
             raise AsrError(f"epoch {self.epoch}: loss {value:g}, gradient norm {norm.item():g}; "
                            "lower learning_rate or clip")
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate
-        self.optimiser.step()
-        self.optimiser.zero_grad(set_to_none=True)
         self.running["loss"] += value * len(batch.targets)
         self.running["units"] += len(batch.targets)
         self.running["words"] += batch.words
@@ -264,6 +261,7 @@ class LstmTrainer:
             "data": self.data,
             "network": self.network.state_dict(),
             "optimiser": self.optimiser.state_dict(),
+            "scaler": self.scaler.state_dict(),
             "epoch": self.epoch, "position": self.position,
             "running": self.running, "history": self.history, "best": self.best,
         })
@@ -281,6 +279,8 @@ class LstmTrainer:
         check_resumable(path, state, {"config": self.config.model_dump(), "data": self.data})
         self.network.load_state_dict(state["network"])
         self.optimiser.load_state_dict(state["optimiser"])
+        if state["scaler"]:  # none of a training in float32, or so far on a CPU
+            self.scaler.load_state_dict(state["scaler"])
         self.epoch, self.position = state["epoch"], state["position"]
         self.running, self.history = state["running"], state["history"]
         self.best = state["best"]

@@ -244,6 +244,28 @@ def test_a_loss_that_is_not_finite_ends_it(text, tmp_path):
     assert not (tmp_path / "a.safetensors").exists()
 
 
+def test_a_scaled_loss_takes_the_same_steps_and_leaves_out_what_overflows(text, tmp_path):
+    """As on a GPU, in float16."""
+    weights = []
+    for scale in (None, 2.0**10, torch.inf):
+        training = trainer(text, tmp_path)
+        before = training.network.bias.detach().clone()
+        if scale:
+            training.scaler = torch.amp.GradScaler("cpu", init_scale=min(scale, 2.0**15))
+        if scale == torch.inf:
+            training.network.bias.register_hook(lambda gradient: gradient * torch.inf)
+        training._step(training.corpus.batch([0, 1]), 0.01)
+        weights.append(training.network.bias.detach())
+        assert torch.equal(weights[-1], before) == (scale == torch.inf)
+    torch.testing.assert_close(weights[0], weights[1])
+    assert training.scaler.get_scale() == 2.0**14
+    training._save()
+    again = trainer(text, tmp_path)
+    again.scaler = torch.amp.GradScaler("cpu")
+    again.resume()
+    assert again.scaler.get_scale() == 2.0**14
+
+
 def test_sentences_too_long_for_a_batch(text, tmp_path, capsys):
     train_lstm([text], tmp_path / "a.safetensors", SENTENCES,
                config("epochs=1", "vocabulary.kind=words", "batch_units=5"), False)
