@@ -28,7 +28,7 @@ def start_quickly() -> None:
 
 @cache
 def tell_of_compiling() -> None:
-    """Say so in a line when numba begins to compile, which takes it some 20 s.
+    """Say so in a line when numba begins to compile, which takes it up to 20 s.
 
     It does so after an installation and keeps what it made, so that it is asked for once.
     """

@@ -13,6 +13,7 @@ from asr.manifest import read_manifest
 from asr.model.bundle import load_bundle
 from asr.model.device import inference_device
 from asr.progress import log, track
+from asr.startup import tell_of_compiling
 from asr.transcribe.writers import check_stdout
 
 
@@ -71,6 +72,7 @@ def align_files(bundle_folder: Path, spoken: Sequence[Spoken], formats: Sequence
         None could be aligned, the bundle cannot be loaded, or the output could not hold all.
     """
     _check(spoken, formats, output)
+    tell_of_compiling()
     bundle = load_bundle(bundle_folder, inference_device())
     failed = 0
     # No bar beside results on stdout: rich would take them over to its own stream.

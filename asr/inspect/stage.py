@@ -10,6 +10,7 @@ from asr.errors import AsrError
 from asr.inspect.activity import forced_labels, greedy_labels, liveliest, observe
 from asr.inspect.picture import draw
 from asr.model.bundle import load_bundle
+from asr.startup import tell_of_compiling
 from asr.text.normalise import normaliser
 from asr.text.units import frames_needed
 
@@ -34,6 +35,7 @@ def inspect_file(bundle_folder: Path, audio: Path, output: Path, layer: int, dir
         The model has no such layer, direction or unit; the audio cannot be read, is too long, or
         too short for the text.
     """
+    tell_of_compiling()
     bundle = load_bundle(bundle_folder)
     cells = bundle.config.model.units
     for unit in units or ():

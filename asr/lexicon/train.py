@@ -10,6 +10,7 @@ from typing import Any
 import jiwer
 import numpy as np
 import torch
+import torch.nn.functional as F
 from pydantic import Field, model_validator
 
 from asr.config import Config, Seed
@@ -21,11 +22,9 @@ from asr.lexicon.pronouncer import Pronouncer, padded
 from asr.memory import keep_freed_memory
 from asr.progress import log, track
 from asr.randomness import generator
-from asr.startup import tell_of_compiling
-from asr.text.units import frames_needed
+from asr.text.units import BLANK, frames_needed
 from asr.train.checkpoint import check_resumable, load_checkpoint, save_checkpoint
 from asr.train.config import ScheduleConfig
-from asr.train.ctc import ctc_loss
 from asr.train.precision import training_dtype
 from asr.train.schedule import learning_rate
 
@@ -80,7 +79,6 @@ def train_pronouncer(dictionary: dict[str, list[Pronunciation]], output: Path,
         raise AsrError(f"{checkpoint}: a training of {output.name} is there already; go on with "
                        "--resume, or name another output")
     keep_freed_memory()
-    tell_of_compiling()
     letters = sorted(set().union(*map(set, dictionary)))
     phones = sorted({phone for found in dictionary.values() for each in found for phone in each})
     held_out = [word for word in dictionary
@@ -150,8 +148,9 @@ def _run_epoch(network: G2pNetwork, optimiser: torch.optim.Optimizer, samples: S
         torch.manual_seed(int(generator(config.seed, "dropout", epoch, step).integers(1 << 62)))
         with torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
             posteriors = network(padded(letters), counts, 1 - config.dropout)
-        loss = ctc_loss(posteriors, labels, counts * frames,
-                        torch.tensor([len(row) for row in phones]))
+        # Torch's: ours is the faster one for utterances, not for words.
+        loss = F.ctc_loss(posteriors, labels, counts * frames,
+                          torch.tensor([len(row) for row in phones]), BLANK, "sum")
         (loss / len(labels)).backward()
         norm = torch.nn.utils.clip_grad_norm_(network.parameters(), config.clip)
         if not math.isfinite(loss.item() + norm.item()):

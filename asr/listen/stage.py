@@ -19,6 +19,7 @@ from asr.listen.text_stream import Final, Partial
 from asr.model.bundle import load_bundle
 from asr.model.summary import reach
 from asr.progress import log
+from asr.startup import tell_of_compiling
 from asr.train.signals import StopSignals
 
 
@@ -47,6 +48,7 @@ def listen_to(bundle_folder: Path, audio: Path | None, request: SearchRequest, s
     """
     if audio is None and speed != 1:
         raise AsrError("--speed is a file's; the microphone has its own")
+    tell_of_compiling()
     bundle = load_bundle(bundle_folder)
     search = prepare_search(bundle, request)
     listener = Listener(bundle, search, silence)

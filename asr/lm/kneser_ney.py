@@ -176,6 +176,7 @@ def _discounts(adjusted: np.ndarray, order: int) -> np.ndarray:
         values = np.array([0, 1 - 2 * y * n2 / n1, 2 - 3 * y * n3 / n2, 3 - 4 * y * n4 / n3])
         if values[1:].min() > 0:
             return values
-    log(f"order {order}: the text gives no estimate of the discounts; taking {_FALLBACK[1]:g}, "
-        f"{_FALLBACK[2]:g} and {_FALLBACK[3]:g}")
+    if order > 1:  # of few units, as in models of letters, hardly one is rare
+        log(f"order {order}: the text gives no estimate of the discounts; taking "
+            f"{_FALLBACK[1]:g}, {_FALLBACK[2]:g} and {_FALLBACK[3]:g}")
     return np.array(_FALLBACK)

@@ -139,6 +139,7 @@ class LstmTrainer:
         self.data = corpus.fingerprint(development)
         self.development = development
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        torch.backends.cudnn.allow_tf32 = False  # float32 is float32
         self.network = model.network.to(self.device)
         self.dtype = training_dtype(config.precision, self.device)
         self.scaler = loss_scaler(self.device, self.dtype)
@@ -279,7 +280,9 @@ class LstmTrainer:
         check_resumable(path, state, {"config": self.config.model_dump(), "data": self.data})
         self.network.load_state_dict(state["network"])
         self.optimiser.load_state_dict(state["optimiser"])
-        if state["scaler"]:  # none of a training in float32, or so far on a CPU
+        for group in self.optimiser.param_groups:
+            group["rate"] = 1.0  # older ones lack it, and the scale
+        if state.get("scaler"):  # none of a training in float32, or so far on a CPU
             self.scaler.load_state_dict(state["scaler"])
         self.epoch, self.position = state["epoch"], state["position"]
         self.running, self.history = state["running"], state["history"]

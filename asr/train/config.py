@@ -77,12 +77,13 @@ class TrainConfig(Config):
     spec_augment: SpecAugmentConfig = SpecAugmentConfig()
     consistency: float = Field(0.0, ge=0)
     """Each utterance is heard twice, with other masks and dropout, and the two posteriors are drawn
-    to each other with this weight beside the mean CTC loss (CR-CTC, Yao et al. 2024, who take 0.2);
+    to each other with this weight beside their mean loss (CR-CTC, Yao et al. 2024, who take 0.2);
     0 hears it once. `batch_seconds` counts it once."""
     crf: float = Field(0.0, ge=0, le=1)
     """Share of CTC-CRF (Xiang & Ou 2019) in the loss, the rest is CTC: the network learns what to
     add to trigrams of the transcripts' units, as a language model will be there in the search. For
-    characters or phones, from a network that CTC has trained (`--init`); 0.9 is usual."""
+    up to 200 units, from a network that CTC has trained (`--init`); 0.9 is usual. What is chosen by
+    error rates (`early_stop`, `average.of=best`) is so by greedy search, without those trigrams."""
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
     """Of the products in training; `auto` is float16 on a GPU and bfloat16 on a CPU where they have
     the units for it. Development is always measured in float32."""

@@ -20,7 +20,6 @@ from asr.lm.ngram import END, SPECIAL, START, UNKNOWN
 from asr.model.frame_batch import moved
 from asr.text.units import BLANK
 from asr.train import crf_loop
-from asr.train.crf_loop import SMALLEST
 from asr.train.ctc import with_gradient
 
 
@@ -42,9 +41,11 @@ class Trigrams(NamedTuple):
     def of(cls, labels: Sequence[Sequence[int]], units: int) -> "Trigrams":
         """Interpolated modified Kneser-Ney estimates from the labels of a training set."""
         words = len(SPECIAL) + units - 2
-        number = np.array([-1, UNKNOWN, *range(len(SPECIAL), words)])  # nothing is unknown
-        tokens = np.concatenate([[START, *number[row], END] for row in labels])
-        counted = count_ngrams(tokens.astype(np.int32), words, 3)
+        # Of each unit; nothing is unknown.
+        number = np.array([-1, UNKNOWN, *range(len(SPECIAL), words)], np.int32)
+        tokens = np.concatenate([part for row in labels
+                                 for part in ([START], number[row], [END])], dtype=np.int32)
+        counted = count_ngrams(tokens, words, 3)
         one, two, three = estimate(counted, (0, 0, 0)).levels()
         lower = np.exp(one.log_prob + one.back_off[:, None])
         lower[two.parent, two.word] = np.exp(two.log_prob)
@@ -135,7 +136,7 @@ def occupancies(potentials: Tensor, lengths: Tensor, probability: Tensor
     there = torch.arange(frames, device=n.device)[:, None] < n
     top = potentials.amax(2).masked_fill(~there, 0)
     weights = torch.where(there[..., None], potentials - top[..., None], 0).exp()
-    weights = weights.clamp_min(SMALLEST).transpose(1, 2)[..., None].contiguous()  # (T, V, N, 1)
+    weights = weights.transpose(1, 2)[..., None].contiguous()  # (T, V, N, 1)
 
     # States are [b, n, a] for a pair (a, b): products of matrices, one for each b.
     given = probability.transpose(0, 1)  # [b, a, c]
@@ -147,36 +148,37 @@ def occupancies(potentials: Tensor, lengths: Tensor, probability: Tensor
     given[diagonal, :, diagonal] = 0
     again[BLANK] = 0
 
-    label = potentials.new_zeros(frames + 1, units, size, units)
-    blank = torch.zeros_like(label)
-    blank[0, BLANK, :, BLANK] = 1
+    alpha_label = potentials.new_zeros(frames + 1, units, size, units)
+    alpha_blank = torch.zeros_like(alpha_label)
+    alpha_blank[0, BLANK, :, BLANK] = 1
     total = potentials.new_ones(frames + 1, size)
     for t in range(frames):
         weights[t] /= total[t, :, None]
-        both = label[t] + blank[t]
+        both = alpha_label[t] + alpha_blank[t]
         longer = torch.bmm(both, given)
-        longer[diagonal, :, diagonal] = (blank[t] * again).sum(2)
-        torch.mul(longer.permute(2, 1, 0) + label[t], weights[t], out=label[t + 1])
-        torch.mul(both, weights[t, BLANK], out=blank[t + 1])
-        total[t + 1] = label[t + 1].sum((0, 2)) + blank[t + 1].sum((0, 2))
-    label, blank = label[1:], blank[1:]
+        longer[diagonal, :, diagonal] = (alpha_blank[t] * again).sum(2)
+        torch.mul(longer.permute(2, 1, 0) + alpha_label[t], weights[t], out=alpha_label[t + 1])
+        torch.mul(both, weights[t, BLANK], out=alpha_blank[t + 1])
+        total[t + 1] = alpha_label[t + 1].sum((0, 2)) + alpha_blank[t + 1].sum((0, 2))
+    alpha_label, alpha_blank = alpha_label[1:], alpha_blank[1:]
     utterance = torch.arange(size, device=n.device)
-    ending = ((label + blank)[last, :, utterance] * end[:, 0]).sum((1, 2))
+    ending = alpha_label[last, :, utterance] + alpha_blank[last, :, utterance]
+    ending = (ending * end[:, 0]).sum((1, 2))
     log_z = top.sum(0) + ending.log() + torch.where(there[1:], total[1:-1].log(), 0).sum(0)
 
     occupancy = torch.zeros_like(potentials)
     at_end = end / ending[:, None]
-    label_after = torch.zeros_like(label[0])
-    blank_after = torch.zeros_like(label_after)
+    beta_label = torch.zeros_like(alpha_label[0])
+    beta_blank = torch.zeros_like(beta_label)
     given = given.transpose(1, 2).contiguous()
     for t in range(frames - 1, -1, -1):
         ends = (last == t)[:, None]
-        label_after = torch.where(ends, at_end, label_after)
-        blank_after = torch.where(ends, at_end, blank_after)
-        occupancy[t] = (label[t] * label_after).sum(2).T
-        occupancy[t, :, BLANK] = (blank[t] * blank_after).sum((0, 2))
-        said = label_after * weights[t]
-        longer = torch.bmm(said.permute(2, 1, 0), given) + blank_after * weights[t, BLANK]
-        blank_after = longer + again * said[diagonal, :, diagonal][..., None]
-        label_after = longer + said
+        beta_label = torch.where(ends, at_end, beta_label)
+        beta_blank = torch.where(ends, at_end, beta_blank)
+        occupancy[t] = (alpha_label[t] * beta_label).sum(2).T
+        occupancy[t, :, BLANK] = (alpha_blank[t] * beta_blank).sum((0, 2))
+        said = beta_label * weights[t]
+        longer = torch.bmm(said.permute(2, 1, 0), given) + beta_blank * weights[t, BLANK]
+        beta_blank = longer + again * said[diagonal, :, diagonal][..., None]
+        beta_label = longer + said
     return log_z, occupancy

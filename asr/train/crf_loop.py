@@ -6,20 +6,16 @@ of states that share their last unit are added up before; what trigrams have bey
 sparse matrix.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
-from numba import njit
 from torch import Tensor
 
 from asr.parallel import ordered_map
 from asr.text.units import BLANK
-
-_Function = TypeVar("_Function", bound=Callable)
-SMALLEST = 1e-30
-"""Weight of a unit in a frame beside the likeliest's 1: none is lost."""
+from asr.train.ctc_loop import compiled
 
 
 class Sparse(NamedTuple):
@@ -72,7 +68,7 @@ class States(NamedTuple):
         """From `asr.train.crf.Trigrams`."""
         units = len(lower)
         more = probability - back_off[:, :, None] * lower  # 0 for trigrams that are not known
-        a, b = np.nonzero((back_off != 1) | more.any(2))
+        a, b = np.nonzero(back_off != 1)
         n = units + len(a)
         pair = np.arange(units, n)
         unit = np.concatenate([np.arange(units), b])
@@ -121,19 +117,12 @@ def _group(potentials: np.ndarray, lengths: np.ndarray, states: States
            ) -> tuple[np.ndarray, np.ndarray]:
     there = np.arange(len(potentials))[:, None] < lengths
     top = np.where(there, potentials.max(2), 0)
-    weights = np.exp(np.where(there[..., None], potentials - top[..., None], 0))
-    weights = np.maximum(weights, SMALLEST).transpose(0, 2, 1)
-    log_z, occupancy = _both_ways(np.ascontiguousarray(weights), lengths, states)
+    weights = np.exp(np.where(there[..., None], potentials - top[..., None], 0)).transpose(0, 2, 1)
+    log_z, occupancy = _forward_backward(np.ascontiguousarray(weights), lengths, states)
     return log_z + top.sum(0), occupancy.transpose(0, 2, 1)
 
 
-def _compiled(function: _Function) -> _Function:
-    compiled: Any = njit(nogil=True, cache=True, fastmath={"contract", "reassoc"},
-                         error_model="numpy")(function)
-    return compiled
-
-
-@_compiled
+@compiled
 def _add_product(matrix: Sparse, x: np.ndarray, out: np.ndarray) -> None:
     """Of a sparse matrix with x, shape = (columns, N)."""
     for row in range(len(out)):
@@ -143,35 +132,35 @@ def _add_product(matrix: Sparse, x: np.ndarray, out: np.ndarray) -> None:
                 out[row, k] += weight * x[column, k]
 
 
-@_compiled
-def _hear(unit: np.ndarray, weights: np.ndarray, label: np.ndarray, blank: np.ndarray,
+@compiled
+def _emit(unit: np.ndarray, weights: np.ndarray, alpha_label: np.ndarray, alpha_blank: np.ndarray,
           both: np.ndarray, apart: np.ndarray, total: np.ndarray) -> None:
     """Weigh what has come to each state by its unit and by the blank, in which it stays."""
     for s in range(len(unit)):
         for k in range(len(total)):
-            a = label[s, k] * weights[unit[s], k]
+            a = alpha_label[s, k] * weights[unit[s], k]
             b = both[s, k] * weights[BLANK, k]
-            label[s, k] = a
-            blank[s, k] = b
+            alpha_label[s, k] = a
+            alpha_blank[s, k] = b
             apart[s, k] = b
             both[s, k] = a + b
             total[k] += a + b
 
 
-@_compiled
-def _meet(unit: np.ndarray, weights: np.ndarray, label: np.ndarray, blank: np.ndarray,
-          label_after: np.ndarray, blank_after: np.ndarray, occupancy: np.ndarray) -> None:
+@compiled
+def _pass(unit: np.ndarray, weights: np.ndarray, alpha_label: np.ndarray, alpha_blank: np.ndarray,
+          beta_label: np.ndarray, beta_blank: np.ndarray, occupancy: np.ndarray) -> None:
     """Add up what goes through each state; weigh what comes after it by its unit and the blank."""
     for s in range(len(unit)):
         for k in range(weights.shape[1]):
-            occupancy[unit[s], k] += label[s, k] * label_after[s, k]
-            occupancy[BLANK, k] += blank[s, k] * blank_after[s, k]
-            label_after[s, k] *= weights[unit[s], k]
-            blank_after[s, k] *= weights[BLANK, k]
+            occupancy[unit[s], k] += alpha_label[s, k] * beta_label[s, k]
+            occupancy[BLANK, k] += alpha_blank[s, k] * beta_blank[s, k]
+            beta_label[s, k] *= weights[unit[s], k]
+            beta_blank[s, k] *= weights[BLANK, k]
 
 
-@_compiled
-def _both_ways(weights: np.ndarray, lengths: np.ndarray, states: States
+@compiled
+def _forward_backward(weights: np.ndarray, lengths: np.ndarray, states: States
                ) -> tuple[np.ndarray, np.ndarray]:
     """From weights, shape (T, V, N), relative to the likeliest unit's."""
     frames, units, size = weights.shape
@@ -180,8 +169,8 @@ def _both_ways(weights: np.ndarray, lengths: np.ndarray, states: States
     both, apart, by_unit = inputs[:n], inputs[n:2 * n], inputs[2 * n:]
     both[BLANK] = 1
     apart[BLANK] = 1
-    label = np.zeros((frames, n, size), np.float32)
-    blank = np.empty((frames, n, size), np.float32)
+    alpha_label = np.zeros((frames, n, size), np.float32)
+    alpha_blank = np.empty((frames, n, size), np.float32)
     total = np.ones(size, np.float32)
     log_z = np.zeros(size)
     ending = np.zeros(size, np.float32)
@@ -191,9 +180,9 @@ def _both_ways(weights: np.ndarray, lengths: np.ndarray, states: States
         by_unit[:] = 0
         _add_product(states.shorter, inputs[:2 * n], by_unit)
         if t:
-            label[t] = label[t - 1]
-        _add_product(states.longer, inputs, label[t])
-        _hear(states.unit, weights[t], label[t], blank[t], both, apart, total)
+            alpha_label[t] = alpha_label[t - 1]
+        _add_product(states.longer, inputs, alpha_label[t])
+        _emit(states.unit, weights[t], alpha_label[t], alpha_blank[t], both, apart, total)
         for k in range(size):
             if t < lengths[k] - 1:
                 log_z[k] += np.log(total[k])
@@ -203,18 +192,19 @@ def _both_ways(weights: np.ndarray, lengths: np.ndarray, states: States
                 log_z[k] += np.log(ending[k])
 
     occupancy = np.zeros((frames, units, size), np.float32)
-    label_after = np.zeros((n, size), np.float32)
-    blank_after = np.zeros((n, size), np.float32)
+    beta_label = np.zeros((n, size), np.float32)
+    beta_blank = np.zeros((n, size), np.float32)
     for t in range(frames - 1, -1, -1):
         for k in range(size):
             if t == lengths[k] - 1:
                 for s in range(n):
-                    label_after[s, k] = blank_after[s, k] = states.end[s] / ending[k]
-        _meet(states.unit, weights[t], label[t], blank[t], label_after, blank_after, occupancy[t])
+                    beta_label[s, k] = beta_blank[s, k] = states.end[s] / ending[k]
+        _pass(states.unit, weights[t], alpha_label[t], alpha_blank[t], beta_label, beta_blank,
+              occupancy[t])
         inputs[:] = 0
-        _add_product(states.longer_back, label_after, inputs)
+        _add_product(states.longer_back, beta_label, inputs)
         _add_product(states.shorter_back, by_unit, inputs[:2 * n])
-        both += blank_after
-        label_after += both
-        blank_after[:] = both + apart
+        both += beta_blank
+        beta_label += both
+        beta_blank[:] = both + apart
     return log_z, occupancy

@@ -41,10 +41,10 @@ def ctc_loss(posteriors: Tensor, labels: Tensor, lengths: Tensor, label_lengths:
 
 def with_gradient(x: Tensor, value: Tensor, gradient: Tensor) -> Tensor:
     """A function's value at x whose gradient is known, for autograd."""
-    return _Known.apply(x, value, gradient)
+    return _KnownGradient.apply(x, value, gradient)
 
 
-class _Known(torch.autograd.Function):
+class _KnownGradient(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, value: Tensor, gradient: Tensor) -> Tensor:
         ctx.save_for_backward(gradient)

@@ -31,18 +31,24 @@ def occupancies(posteriors: Tensor, labels: Tensor, lengths: Tensor, label_lengt
     def one(n: int) -> float:
         return _utterance(*arrays, n, int(lengths[n]), units[n])
 
-    losses = list(ordered_map(one, range(len(units)), torch.get_num_threads()))
-    return torch.tensor(losses), occupancy
+    def some(first: int) -> list[float]:
+        return [one(n) for n in range(first, len(units), threads)]
+
+    threads = min(torch.get_num_threads(), len(units))
+    losses = torch.empty(len(units))
+    for first, found in enumerate(ordered_map(some, range(threads), threads)):
+        losses[first::threads] = torch.tensor(found)
+    return losses, occupancy
 
 
-def _compiled(function: _Function) -> _Function:
+def compiled(function: _Function) -> _Function:
     """LLVM makes vectors of loops over whole arrays: those stand in functions of their own."""
-    compiled: Any = njit(nogil=True, cache=True, fastmath={"contract", "reassoc"},
-                         error_model="numpy")(function)
-    return compiled
+    made: Any = njit(nogil=True, cache=True, fastmath={"contract", "reassoc"},
+                     error_model="numpy")(function)
+    return made
 
 
-@_compiled
+@compiled
 def _exp(x: np.float32) -> np.float32:
     """Of no more than 0: 2^k e^r, e^r to the sixth power of r, to within 1e-7."""
     x = max(x, _f(-80))
@@ -57,7 +63,7 @@ def _exp(x: np.float32) -> np.float32:
     return power * np.uint32((np.int32(k) + np.int32(127)) << np.int32(23)).view(np.float32)
 
 
-@_compiled
+@compiled
 def _log(x: np.float32) -> np.float32:
     """Of 1 to 3: log √3 + 2 artanh z, artanh z to the ninth power of z, to within 1e-7."""
     z = (x - _f(np.sqrt(3))) / (x + _f(np.sqrt(3)))
@@ -69,7 +75,7 @@ def _log(x: np.float32) -> np.float32:
     return power * z + _f(np.log(3) / 2)
 
 
-@_compiled
+@compiled
 def _into_blanks(blanks: np.ndarray, labels: np.ndarray, posterior: np.float32, out: np.ndarray
                  ) -> None:
     for s in range(len(out)):
@@ -77,7 +83,7 @@ def _into_blanks(blanks: np.ndarray, labels: np.ndarray, posterior: np.float32, 
         out[s] = max(a, b) + _log(_f(1) + _exp(-abs(a - b))) + posterior
 
 
-@_compiled
+@compiled
 def _into_labels(labels: np.ndarray, blanks: np.ndarray, labels_before: np.ndarray,
                  skip: np.ndarray, posteriors: np.ndarray, out: np.ndarray) -> None:
     for s in range(len(out)):
@@ -86,7 +92,7 @@ def _into_labels(labels: np.ndarray, blanks: np.ndarray, labels_before: np.ndarr
         out[s] = top + _log(_exp(a - top) + _exp(b - top) + _exp(c - top)) + posteriors[s]
 
 
-@_compiled
+@compiled
 def _forward(blank_posteriors: np.ndarray, label_posteriors: np.ndarray, skip: np.ndarray
              ) -> tuple[np.ndarray, np.ndarray, float]:
     """Forward variables (Graves et al. 2006, equations 6 and 7), and the log probability of all.
@@ -117,7 +123,7 @@ def _forward(blank_posteriors: np.ndarray, label_posteriors: np.ndarray, skip: n
     return blanks, labels, relative_to + end[0]
 
 
-@_compiled
+@compiled
 def _through(forth: np.ndarray, back: np.ndarray, out: np.ndarray) -> None:
     """Paths through each state of a frame: `back` is of the utterance from its end, so mirrored.
 
@@ -128,7 +134,7 @@ def _through(forth: np.ndarray, back: np.ndarray, out: np.ndarray) -> None:
         out[s] = forth[s] + back[last - s]
 
 
-@_compiled
+@compiled
 def _relative(x: np.ndarray, top: np.float32) -> np.float32:
     """Probabilities relative to e^top in place of their logarithms; their sum."""
     total = _f(0)
@@ -138,7 +144,7 @@ def _relative(x: np.ndarray, top: np.float32) -> np.float32:
     return total
 
 
-@_compiled
+@compiled
 def _utterance(posteriors: np.ndarray, occupancy: np.ndarray, n: int, frames: int,
                units: np.ndarray) -> float:
     """Loss of an utterance, whose part of `occupancy` is filled in."""

@@ -51,7 +51,7 @@ class Evaluation:
     """Results over a development set."""
 
     loss: float
-    """What the training lowers, in nats per label, over utterances that CTC can align."""
+    """By the objective, in nats per label, over utterances that CTC can align."""
     cer: float
     """Character error rate: total errors over total reference characters, spaces included."""
     wer: float

@@ -182,7 +182,7 @@ class Trainer:
     def _finish_epoch(self) -> None:
         with self._smoothed():
             result = evaluate(self.network, self.development, self.units, self.objective,
-                                 self.processes)
+                              self.processes)
             if self.processes.first:
                 save_weights(self._weights(self.epoch), self.network.state_dict())
         running = self.running

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from asr.config import save_config
-from asr.errors import AsrError
+from asr.errors import AsrError, Untrainable
 from asr.features.batch import evenly
 from asr.features.cmvn import statistics, statistics_of
 from asr.features.store import Store
@@ -35,7 +35,7 @@ from asr.train.metrics import Record
 from asr.train.objective import Objective
 from asr.train.rehearsal import rehearse
 
-_TRIGRAM_UNITS = 200  # 32 MB a table
+_TRIGRAM_UNITS = 200  # on a GPU 320 KB for each frame after subsampling
 
 
 class Prepared(NamedTuple):
@@ -204,8 +204,8 @@ def _objective(crf: float, training: TrainingSet, units: int, device: torch.devi
     if not crf:
         return Objective()
     if units > _TRIGRAM_UNITS:
-        raise AsrError(f"crf={crf:g}: tables of trigrams are for up to {_TRIGRAM_UNITS} units, and "
-                       f"there are {units:,}; take characters or phones, or crf=0")
+        raise Untrainable(f"crf={crf:g}: tables of trigrams are for up to {_TRIGRAM_UNITS} units, "
+                          f"and there are {units:,}; take characters or phones, or crf=0")
     labels = [training.labels[entries[0]] for entries in training.copies]
     return Objective(crf, Denominator(Trigrams.of(labels, units), device))
 

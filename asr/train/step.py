@@ -87,14 +87,14 @@ class Gradients:
                             moved(batch.frequency_spans, self.device))
             posteriors = self.network.from_normalised(x, lengths, dropout_masks(
                 self.network.config, moved(batch.seeds, self.device), int(longest)))
-        objective = self.objective(posteriors, batch.labels.repeat(batch.views), output_lengths,
-                                   label_lengths) / batch.views
-        loss = objective
+        reported = self.objective(posteriors, batch.labels.repeat(batch.views), output_lengths,
+                                  label_lengths) / batch.views
+        loss = reported
         if batch.views == 2:
-            loss = objective + self.consistency * consistency(
+            loss = reported + self.consistency * consistency(
                 posteriors, self.network.output_lengths(lengths))
         self.scaler.scale(loss / batch.total_labels).backward()
-        return objective.detach()
+        return reported.detach()
 
 
 def update(network: nn.Module, optimisers: Sequence[torch.optim.Optimizer],
