@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 from ctc_reference import all_labellings, posteriors, random_posteriors, tuple_beam
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asr.decode.beam import BeamSearch, beam_search
@@ -55,6 +55,7 @@ def approx(expected):
     return {labels: pytest.approx(both, abs=1e-9) for labels, both in expected.items()}
 
 
+@settings(max_examples=50)
 @given(posteriors(), st.integers(0, 10**6))
 def test_full_width_equals_the_sum_over_all_paths_and_the_scores(log_posteriors, seed):
     scorer = bigram(seed, log_posteriors.shape[1])

@@ -285,6 +285,7 @@ def test_where_files_cannot_be_locked_it_trains(stores, tmp_path, monkeypatch):
     assert train_model(tmp_path, *stores, config("epochs=1"), resume=False).exists()
 
 
+@pytest.mark.slow
 def test_bfloat16_loses_nothing(stores, tmp_path):
     final = []
     for precision in ("float32", "bfloat16"):

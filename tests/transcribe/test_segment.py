@@ -2,7 +2,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_detector import RATE, STEADY, random, speech
 
@@ -47,6 +47,7 @@ def test_short_pauses_stay_long_ones_do_not():
                               pytest.approx((8.5, 11), abs=0.25)]
 
 
+@settings(max_examples=40)
 @given(st.lists(st.sampled_from([0.3, 0.8, 2.0, 7.0, 26.0]), min_size=1, max_size=8),
        st.integers(1, 40), st.sampled_from([10.0, 30.0]))
 def test_all_speech_is_in_bounded_stretches(durations, blocks, longest):
