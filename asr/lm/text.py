@@ -29,7 +29,8 @@ _PERCENT = re.compile(r"(?<=\d)\s?%")
 # Old print has 2d, 3d, 22d … for second and third; any other d is pence. 1850s is a decade, and so
 # is 50s, but for 50s. in shillings.
 _NUMBER = re.compile(r"(?=\d|(?<![\w.])\.\d)(\d{1,3}(?:,\d{3})+(?!\d)|\d*)((?:\.\d+)*)"
-                     r"((?:st|nd|rd|th|(?<=[23])(?<!1[23])d|(?<=\b\d{3}0)s|(?<=\b[2-9]0)s(?!\.))\b)?")
+                     r"((?:st|nd|rd|th|(?<=[23])(?<!1[23])d|(?<=\b\d{3}0)s|"
+                     r"(?<=\b[2-9]0)(?<![.,]\d\d)s(?!\.))\b)?")
 _DIGIT = re.compile(r"[\d¼½¾⁰¹²³⁴⁵⁶⁷⁸⁹₀₁₂₃₄₅₆₇₈₉]")
 _ROMAN = re.compile(r"\b(?=[MDCLXVI]{2})M{0,3}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})"
                     r"(?:IX|IV|V?I{0,3})(?<=[MDCLXVI])\b")

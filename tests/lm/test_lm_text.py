@@ -25,6 +25,7 @@ from asr.text.normalise import librispeech
     ("20%, 3.5 %", "twenty percent, three point five percent"),
     ("the 1990s", "the nineteen nineties"), ("1800s", "eighteen hundreds"), ("5s", "five s"),
     ("in the 80s, in her 20s", "in the eighties, in her twenties"),
+    ("0.50s, 1,250s", "zero point five zero s, one thousand two hundred and fifty s"),
     ("10s, 20s. a week", "ten s, twenty s. a week"),  # shillings
     ("the 2010s", "the twenty tens"), ("2000s", "two thousands"), ("2120s", "twenty one twenties"),
     ("1.5.2", "one point five point two"), (".5", "point five"), ("so.5", "so.five"),
