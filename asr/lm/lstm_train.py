@@ -21,6 +21,7 @@ from asr.lm.lstm_network import LstmConfig, LstmNetwork
 from asr.lm.ngram import SPECIAL
 from asr.lm.vocabulary import Vocabulary, VocabularyConfig
 from asr.memory import keep_freed_memory
+from asr.model.device import inference_device
 from asr.progress import log, track
 from asr.train.checkpoint import check_resumable, load_checkpoint, save_checkpoint
 from asr.train.config import ScheduleConfig
@@ -138,8 +139,7 @@ class LstmTrainer:
         self.corpus = corpus
         self.data = corpus.fingerprint(development)
         self.development = development
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        torch.backends.cudnn.allow_tf32 = False  # float32 is float32
+        self.device = torch.device(inference_device())  # where float32 is float32
         self.network = model.network.to(self.device)
         self.dtype = training_dtype(config.precision, self.device)
         self.scaler = loss_scaler(self.device, self.dtype)

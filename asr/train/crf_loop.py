@@ -70,16 +70,15 @@ class States(NamedTuple):
         more = probability - back_off[:, :, None] * lower  # 0 for trigrams that are not known
         a, b = np.nonzero(back_off != 1)
         n = units + len(a)
-        pair = np.arange(units, n)
         unit = np.concatenate([np.arange(units), b])
         state = np.tile(np.arange(units), (units, 1))  # [a, b]
-        state[a, b] = pair
+        state[a, b] = np.arange(units, n)
         end = np.concatenate([lower[:, BLANK], probability[a, b, BLANK]])
 
-        def entries(start: np.ndarray, last: np.ndarray, unit: np.ndarray, weight: np.ndarray,
+        def entries(place: np.ndarray, last: np.ndarray, after: np.ndarray, weight: np.ndarray,
                     blanks: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
             """A unit after itself needs a blank between, so the inputs that are `blanks` later."""
-            return state[last, unit], start + np.where(unit == last, blanks, 0), weight
+            return state[last, after], place + np.where(after == last, blanks, 0), weight
 
         last, after = np.indices(lower.shape).reshape(2, -1)
         spoken = after != BLANK
@@ -102,7 +101,7 @@ def occupancies(potentials: Tensor, lengths: Tensor, states: States) -> tuple[Te
     occupancy = torch.zeros_like(potentials, memory_format=torch.contiguous_format)
     log_z = torch.empty(len(lengths))
     parts = np.array_split(np.arange(len(lengths)), min(torch.get_num_threads(), len(lengths)))
-    x, n = potentials.detach().numpy(), lengths.numpy()
+    x, n = potentials.numpy(), lengths.numpy()
 
     def one(part: np.ndarray) -> None:
         longest = n[part].max()

@@ -31,14 +31,8 @@ def occupancies(posteriors: Tensor, labels: Tensor, lengths: Tensor, label_lengt
     def one(n: int) -> float:
         return _utterance(*arrays, n, int(lengths[n]), units[n])
 
-    def some(first: int) -> list[float]:
-        return [one(n) for n in range(first, len(units), threads)]
-
-    threads = min(torch.get_num_threads(), len(units))
-    losses = torch.empty(len(units))
-    for first, found in enumerate(ordered_map(some, range(threads), threads)):
-        losses[first::threads] = torch.tensor(found)
-    return losses, occupancy
+    losses = list(ordered_map(one, range(len(units)), torch.get_num_threads()))
+    return torch.tensor(losses), occupancy
 
 
 def compiled(function: _Function) -> _Function:
