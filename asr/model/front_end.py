@@ -4,6 +4,8 @@ Shapes: N utterances, T frames, F feature values, D = `outputs`. Frames past an 
 are zero on entry; each front end keeps them out of the others.
 """
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -21,6 +23,23 @@ def frame_norm(kind: str, values: int) -> nn.Module:
     if kind == "none":
         return nn.Identity()
     return nn.LayerNorm(values) if kind == "layer" else nn.RMSNorm(values)
+
+
+class _MaskedReLU(torch.autograd.Function):
+    """What the mask keeps and is above zero; the gradient passes there alone, so that one look at
+    the outputs is enough.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, mask: Tensor) -> Tensor:
+        y = torch.relu(x).mul_(mask.to(x.dtype))
+        ctx.save_for_backward(y)
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        y, = ctx.saved_tensors
+        return torch.ops.aten.threshold_backward(gradient, y, 0), None
 
 
 class FrontEnd(nn.Module):
@@ -54,10 +73,11 @@ class Conv2dFrontEnd(FrontEnd):
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
         """Shape (N, T, F) → (N, ⌈T / subsampling⌉, D)."""
-        x = torch.relu(self._of_windows(x) if x.is_cuda else self.first(x[:, None]))
-        x = x * frame_mask(self.output_lengths(lengths), x.shape[2])[:, None, :, None]
-        x = torch.relu(self.second(x))
-        return self.norm(x.transpose(1, 2).flatten(2))
+        # On a CPU channels come last in memory, which oneDNN need not bring into another order.
+        x = self._of_windows(x) if x.is_cuda else self.first(x[..., None].permute(0, 3, 1, 2))
+        x = _MaskedReLU.apply(x, frame_mask(self.output_lengths(lengths),
+                                            x.shape[2])[:, None, :, None])
+        return self.norm(torch.relu(self.second(x).transpose(1, 2).flatten(2)))
 
     def _of_windows(self, x: Tensor) -> Tensor:
         """`first` as a matrix product: the gradient of the weights that a single channel has took
@@ -83,8 +103,8 @@ class Conv1dFrontEnd(FrontEnd):
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
         """Shape (N, T, F) → (N, ⌈T / subsampling⌉, D)."""
-        x = torch.relu(self.first(x.transpose(1, 2)))
-        x = x * frame_mask(self.output_lengths(lengths), x.shape[2])[:, None]
+        x = self.first(x.transpose(1, 2))
+        x = _MaskedReLU.apply(x, frame_mask(self.output_lengths(lengths), x.shape[2])[:, None])
         x = torch.relu(self.second(x))
         return self.norm(x.transpose(1, 2))
 

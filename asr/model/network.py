@@ -76,7 +76,9 @@ class Network(nn.Module):
 
         def run(index: int, x: Tensor) -> Tensor:
             y = self.layers[index](x, lengths)
-            return y if dropout is None else y * dropout[index] / (1 - _dropped(self.config) / 256)
+            if dropout is None:
+                return y
+            return y * dropout[index].to(y.dtype) / (1 - _dropped(self.config) / 256)
 
         return self.stacked(x, run)
 

@@ -207,7 +207,8 @@ class _SideBySide(torch.autograd.Function):
              for (y, own, parameters), gradient in zip(ctx.ran, gradients, strict=True)],
             learning=False)
         del ctx.ran
-        return None, None, sum(r[0] for r in results), *(g for r in results for g in r[1:])
+        one, other = (r[0] for r in results)
+        return None, None, one.add_(other), *(g for r in results for g in r[1:])
 
 
 def initialise(rnn: nn.RNNBase, units: int) -> None:

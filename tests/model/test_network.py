@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from asr.model.config import ModelConfig
-from asr.model.front_end import Conv2dFrontEnd
+from asr.model.front_end import Conv2dFrontEnd, make_front_end
 from asr.model.inference import log_posteriors
 from asr.model.network import Network, dropout_masks
 from asr.model.recurrent import RecurrentLayer, reversal
@@ -65,6 +65,22 @@ def test_the_first_convolution_as_a_product_is_the_same(features, subsampling):
     front_end = Conv2dFrontEnd(features, 4, subsampling, "layer")
     x = torch.randn(3, 29, features)
     torch.testing.assert_close(front_end._of_windows(x), front_end.first(x[:, None]))
+
+
+@pytest.mark.parametrize("kind", ["conv2d", "conv1d"])
+def test_gradients_of_the_convolutions_are_those_of_differences(kind):
+    torch.manual_seed(5)
+    front_end = make_front_end(ModelConfig(front_end=kind, channels=2, subsampling=2), 5).double()
+    x, lengths = torch.randn(2, 7, 5).double(), torch.tensor([7, 3])
+    x[1, 3:] = 0
+    weights = [p.detach().requires_grad_() for p in front_end.parameters()]
+    names = [name for name, _ in front_end.named_parameters()]
+
+    def outputs(x, *weights):
+        return torch.func.functional_call(front_end, dict(zip(names, weights, strict=True)),
+                                          (x, lengths))
+
+    torch.autograd.gradcheck(outputs, [x.requires_grad_(), *weights])
 
 
 def test_a_projected_layer_is_a_linear_map_of_both_directions():
