@@ -26,8 +26,8 @@ def frame_norm(kind: str, values: int) -> nn.Module:
 
 
 class _MaskedReLU(torch.autograd.Function):
-    """What the mask keeps and is above zero; the gradient passes there alone, so that one look at
-    the outputs is enough.
+    """relu(x) · mask. The gradient passes where the result is above zero, so that one look at it
+    is enough where autograd would take two.
     """
 
     @staticmethod

@@ -78,6 +78,7 @@ class Network(nn.Module):
             y = self.layers[index](x, lengths)
             if dropout is None:
                 return y
+            # A product of halves with booleans would convert both, which takes longer on a CPU.
             return y * dropout[index].to(y.dtype) / (1 - _dropped(self.config) / 256)
 
         return self.stacked(x, run)
