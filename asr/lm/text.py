@@ -16,6 +16,8 @@ _ABBREVIATIONS = {
 # `no.` is a word at a sentence's end, but before a number.
 _ABBREVIATION = re.compile(r"\b(?!nos?\.(?!\s?\d))(" + "|".join(_ABBREVIATIONS) + r")\.",
                            re.IGNORECASE)
+# British print has titles without a period.
+_TITLE = re.compile(r"\b((?i:mr|mrs|messrs)\b|(?:Dr|DR|St|ST|Capt|Prof)(?=\s+[A-Z]))")
 _ET_CETERA = re.compile(r"&c\b\.?")
 _SIGNS = str.maketrans({sign: f" {unicodedata.digit(sign)}" for sign in "⁰¹²³⁴⁵⁶⁷⁸⁹₀₁₂₃₄₅₆₇₈₉"})
 _FRACTION = re.compile(r"(\d?)([¼½¾])")
@@ -59,7 +61,9 @@ def sentences(paragraph: str, normalise: Callable[[str], str], roman: bool = Fal
     roman : bool
         Read Roman numerals of two or more letters as numbers.
     """
-    text = _ABBREVIATION.sub(lambda m: _ABBREVIATIONS[m[1].lower()], paragraph)
+    text = paragraph
+    for pattern in (_ABBREVIATION, _TITLE):
+        text = pattern.sub(lambda m: _ABBREVIATIONS[m[1].lower()], text)
     text = _OPENING_QUOTE.sub("", _ET_CETERA.sub("et cetera", text))
     for sentence in _END.split(text):
         spoken = normalise(spell_numbers(sentence, roman))

@@ -69,6 +69,15 @@ def test_sentences_end_where_people_stop():
     assert spoken("wait ... what") == ["wait what"]
 
 
+def test_titles_need_no_period():
+    assert spoken("Mr Slope met MRS Bold and Messrs Cox and Mr de Vere.") == [
+        "mister slope met missus bold and messieurs cox and mister de vere"]
+    assert spoken("Dr Grantly of St James's, and DR ALLEN.") == [
+        "doctor grantly of saint james's and doctor allen"]
+    assert spoken("the st bernard, no Grantly, in Bond St or not") == [
+        "the st bernard no grantly in bond st or not"]
+
+
 def test_roman_numerals_only_when_asked_for():
     assert spoken("Book IV.") == ["book iv"]
     assert spoken("Book IV.", roman=True) == ["book four"]
