@@ -3,7 +3,7 @@ from pathlib import Path
 import click
 
 from asr.cli.options import FiniteRange
-from asr.files import write_stdout
+from asr.files import file_name, write_stdout
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -78,6 +78,47 @@ def convert(model: Path, output: Path, quantise: bool) -> None:
 
     check_output(output, quantise)
     save_lm(output, load_lm(model), quantise)
+
+
+@lm.command()
+@click.argument("models", nargs=-1, required=True, type=_FILE)
+@click.argument("output", type=_FILE)
+@click.option("--dev", "development", type=_FILE,
+              help="Sentences, one a line, or a manifest (.jsonl) to fit the weights to.")
+@click.option("--normaliser", default="none", show_default=True, metavar="NAME", help="For --dev.")
+@click.option("--weights", metavar="W,W,…", help="Or the weights, one for each model; they sum to "
+              "1.")
+@click.option("--quantise", is_flag=True, help="8 bits for a probability; OUTPUT is a .lm.")
+def mix(models: tuple[Path, ...], output: Path, development: Path | None, normaliser: str,
+        weights: str | None, quantise: bool) -> None:
+    """Interpolate n-gram MODELS linearly: one OUTPUT with the words and n-grams of all.
+
+    A model of much text and one of little, but like what is to be recognised, are together better
+    than one of both texts. Weights that suit --dev are printed.
+    """
+    from asr.lm.binary import check_output, load_lm, save_lm
+    from asr.lm.build import read_sentences
+    from asr.lm.mix import fitted_weights
+    from asr.lm.mix import mix as mix_models
+    from asr.text.normalise import normaliser as named
+
+    check_output(output, quantise)
+    if len(models) < 2:
+        raise click.UsageError("give two MODELS or more, then OUTPUT")
+    if (development is None) == (weights is None):
+        raise click.UsageError("give --dev, a text that the weights are to suit, or --weights")
+    loaded = [load_lm(model) for model in models]
+    if development is not None:
+        shares = fitted_weights(loaded, map(named(normaliser), read_sentences([development])))
+        write_stdout("".join(f"{share:.4f}  {file_name(model)}\n"
+                             for model, share in zip(models, shares, strict=True)))
+    else:
+        try:
+            shares = [float(weight) for weight in str(weights).split(",")]
+        except ValueError:
+            raise click.BadParameter(f"{weights!r} is no list of numbers",
+                                     param_hint="--weights") from None
+    save_lm(output, mix_models(loaded, shares), quantise)
 
 
 @lm.command()

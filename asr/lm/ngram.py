@@ -195,6 +195,37 @@ def score_words(trie: Trie, state: int, words: np.ndarray) -> np.ndarray:
 
 
 @njit(nogil=True, cache=True)
+def next_words(trie: Trie, states: np.ndarray, parent: np.ndarray, words: np.ndarray
+               ) -> tuple[np.ndarray, np.ndarray]:
+    """`next_word` of each of `words` from its own place `parent` in `states`.
+
+    Returns the states after them, int32, and their log probabilities, float64.
+    """
+    after = np.empty(len(words), np.int32)
+    log_probs = np.empty(len(words))
+    for i in range(len(words)):
+        after[i], log_probs[i] = next_word(trie, states[parent[i]], words[i])
+    return after, log_probs
+
+
+_TINY = 1e-12  # where a history's n-grams leave nothing
+
+
+@njit(nogil=True, cache=True)
+def fill_back_offs(trie: Trie) -> None:
+    """Give each history the weight with which the probabilities after it sum to 1."""
+    for history in range(1, len(trie.back_off)):  # longer ones after those that they end with
+        first, end = trie.first_child[history], trie.first_child[history + 1]
+        left = lower_left = 1.0
+        for node in range(first, end):
+            left -= np.exp(trie.log_prob[node])
+            lower, weight = _longest(trie, trie.suffix[history], trie.word[node])
+            lower_left -= np.exp(weight + trie.log_prob[lower])
+        trie.back_off[history] = (np.log(max(left, _TINY) / max(lower_left, _TINY))
+                                  if end > first else 0.0)
+
+
+@njit(nogil=True, cache=True)
 def _link(trie: Trie) -> None:
     """Fill in `suffix`, from short n-grams to long ones."""
     trie.suffix[ROOT] = ROOT

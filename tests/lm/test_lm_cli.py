@@ -55,6 +55,36 @@ def test_build_and_convert(text, tmp_path):
         (tmp_path / "a.arpa").read_bytes()
 
 
+def test_mix(text, tmp_path):
+    (tmp_path / "other").write_text("c a\nc\n")
+    run("build", text, tmp_path / "a.arpa", "--order", 2)
+    run("build", tmp_path / "other", tmp_path / "b.lm", "--order", 3)
+    (tmp_path / "dev").write_text("A B\nB A\nC\n")
+    found = run("mix", tmp_path / "a.arpa", tmp_path / "b.lm", tmp_path / "m.lm", "--dev",
+                tmp_path / "dev", "--normaliser", "librispeech", "--quantise").stdout
+    weights, names = zip(*(line.split() for line in found.splitlines()), strict=True)
+    assert names == (str(tmp_path / "a.arpa"), str(tmp_path / "b.lm"))
+    assert float(weights[0]) > 0.5 and sum(map(float, weights)) == pytest.approx(1)
+    run("mix", tmp_path / "a.arpa", tmp_path / "b.lm", tmp_path / "m.arpa", "--weights",
+        ",".join(weights))
+    assert "perplexity" in run("perplexity", tmp_path / "m.arpa", tmp_path / "dev").stdout
+    grams = (tmp_path / "m.arpa").read_text()
+    assert "ngram 1=6" in grams and "\tc a </s>" in grams and "\ta b" in grams
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    (["a.lm", "m.lm", "--weights", "1"], "two MODELS or more"),
+    (["a.lm", "a.lm", "m.lm"], "give --dev"),
+    (["a.lm", "a.lm", "m.lm", "--dev", "a", "--weights", "0.5,0.5"], "give --dev"),
+    (["a.lm", "a.lm", "m.lm", "--weights", "0.5,half"], "no list of numbers")])
+def test_mix_of_too_little(text, tmp_path, arguments, message, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run("build", text, "a.lm")
+    result = run("mix", *arguments)
+    assert result.exit_code == 2 and message in result.stderr
+    assert not (tmp_path / "m.lm").exists()
+
+
 def test_perplexity(text, tmp_path):
     run("build", text, tmp_path / "a.lm", "--order", 2, "--cutoffs", "0,1")
     (tmp_path / "test").write_text("a b\n\nC\n")
@@ -74,6 +104,7 @@ def test_perplexity(text, tmp_path):
     (["build", "text", "more.gz"], "must end in"),
     (["build", "none", "a.arpa.gz", "--quantise"], "only binary files"),
     (["convert", "none", "more"], "must end in"),
+    (["mix", "none", "none", "more", "--weights", "0.5,0.5"], "must end in"),
     (["convert", "none", "a.arpa", "--quantise"], "only binary files"),
     (["text", "text", "more", "text"], "text: .*is one of the texts"),
     (["build", "none", "a.lm", "--words", 3, "--vocabulary", "more"], "--words or --vocabulary"),

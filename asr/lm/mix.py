@@ -1,0 +1,98 @@
+"""Linear interpolation of n-gram models (Jelinek & Mercer 1980), as one model."""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from asr.errors import AsrError
+from asr.lm.build import words_of
+from asr.lm.ngram import (
+    ROOT,
+    SPECIAL,
+    UNKNOWN,
+    Level,
+    NgramModel,
+    fill_back_offs,
+    next_words,
+)
+
+_PRECISION = 1e-4  # of fitted weights
+
+
+def mix(models: Sequence[NgramModel], weights: Sequence[float]) -> NgramModel:
+    """One back-off model with the words and n-grams of all.
+
+    Each of its n-grams has p(w|h) = Σ λᵢ pᵢ(w|h), where a model that lacks w gives it nothing.
+    Other words share what these leave of a history, as they do in every back-off model, and not as
+    they would in the sum, which no such model can be (Stolcke 2002, SRILM, section 4).
+
+    Parameters
+    ----------
+    weights : sequence of float
+        λ of each model.
+
+    Raises
+    ------
+    AsrError
+        The weights are not as many positive numbers as there are models, or do not sum to 1.
+    """
+    if len(weights) != len(models) or not min(weights) > 0 or abs(sum(weights) - 1) > _PRECISION:
+        raise AsrError(f"weights {', '.join(f'{weight:g}' for weight in weights)}: expected "
+                       f"{len(models)} positive numbers that sum to 1, one for each model")
+    names = [*SPECIAL, *sorted({w for model in models for w in model.words}.difference(SPECIAL))]
+    number = {word: i for i, word in enumerate(names)}
+    given = [model.levels for model in models]
+    mixed_words = [np.array([number[word] for word in model.words]) for model in models]
+    own_words = [model.encode(names) for model in models]
+    # Each model's state after each n-gram of the mixed one, and the places of its own among these.
+    states = [np.array([ROOT], np.int32) for _ in models]
+    places = [np.zeros(1, np.int64) for _ in models]
+    levels = []
+    for n in range(max(model.order for model in models)):
+        keys = [place[level[n].parent] * len(names) + mixed[level[n].word]
+                for place, level, mixed in zip(places, given, mixed_words, strict=True)
+                if n < len(level)]
+        together = np.unique(np.concatenate(keys))
+        found = iter(keys)
+        places = [np.searchsorted(together, next(found)) if n < len(level) else place
+                  for place, level in zip(places, given, strict=True)]
+        parent, word = (part.astype(np.int32) for part in np.divmod(together, len(names)))
+        shares = []
+        for i, (model, weight) in enumerate(zip(models, weights, strict=True)):
+            own = own_words[i][word]
+            states[i], log_probs = next_words(model.trie, states[i], parent, own)
+            log_probs[(own == UNKNOWN) & (word != UNKNOWN)] = -np.inf
+            shares.append(np.log(weight) + log_probs)
+        levels.append(Level(parent, word, np.logaddexp.reduce(shares).astype(np.float32),
+                            np.zeros(len(word), np.float32)))
+    model = NgramModel(names, levels)
+    fill_back_offs(model.trie)
+    return model
+
+
+def fitted_weights(models: Sequence[NgramModel], texts: Iterable[str]) -> list[float]:
+    """Weights with which a text is most probable, found by expectation maximisation.
+
+    What no model knows is left out.
+
+    Raises
+    ------
+    AsrError
+        See `words_of`.
+    """
+    spoken = words_of(texts)
+    scores = np.stack([_known_scores(model, spoken) for model in models])
+    scores = np.exp(scores[:, np.isfinite(scores).any(axis=0)])
+    weights = np.full(len(models), 1 / len(models))
+    while True:
+        shares = weights[:, None] * scores
+        before, weights = weights, (shares / shares.sum(axis=0)).mean(axis=1)
+        if np.abs(weights - before).max() < _PRECISION:
+            return [float(weight) for weight in weights]
+
+
+def _known_scores(model: NgramModel, sentences: Sequence[Sequence[str]]) -> np.ndarray:
+    """Log probabilities of all words and ends, -inf for unknown ones."""
+    known = [np.array([*map(model.knows, sentence), True]) for sentence in sentences]
+    return np.concatenate([np.where(there, scores, -np.inf) for there, scores in zip(
+        known, model.word_scores(sentences), strict=True)])
