@@ -50,12 +50,10 @@ def mix(models: Sequence[NgramModel], weights: Sequence[float]) -> NgramModel:
     levels = []
     for n in range(max(model.order for model in models)):
         keys = [place[level[n].parent] * len(names) + mixed[level[n].word]
-                for place, level, mixed in zip(places, given, mixed_words, strict=True)
-                if n < len(level)]
+                if n < len(level) else np.zeros(0, np.int64)
+                for place, level, mixed in zip(places, given, mixed_words, strict=True)]
         together = np.unique(np.concatenate(keys))
-        found = iter(keys)
-        places = [np.searchsorted(together, next(found)) if n < len(level) else place
-                  for place, level in zip(places, given, strict=True)]
+        places = [np.searchsorted(together, own) for own in keys]
         parent, word = (part.astype(np.int32) for part in np.divmod(together, len(names)))
         shares = []
         for i, (model, weight) in enumerate(zip(models, weights, strict=True)):
