@@ -51,8 +51,8 @@ def test_a_smaller_bundle_says_nearly_the_same(bundle, tmp_path, precision, tole
 
 
 def test_rounding_twice_changes_nothing_more(bundle, tmp_path):
-    export_bundle([bundle], tmp_path / "once", "int8")
-    export_bundle([tmp_path / "once"], tmp_path / "twice", "int8")
+    export_bundle(bundle, tmp_path / "once", "int8")
+    export_bundle(tmp_path / "once", tmp_path / "twice", "int8")
     one, two = (load_bundle(tmp_path / name).network.state_dict() for name in ("once", "twice"))
     for name, tensor in one.items():
         torch.testing.assert_close(two[name], tensor, rtol=1e-6, atol=0)
@@ -60,13 +60,13 @@ def test_rounding_twice_changes_nothing_more(bundle, tmp_path):
 
 def test_not_onto_itself(bundle):
     with pytest.raises(AsrError, match="the output is the bundle itself"):
-        export_bundle([bundle], bundle, "int8")
+        export_bundle(bundle, bundle, "int8")
     assert load_bundle(bundle).config.weights == "float32"
 
 
 def test_no_bundle(bundle, tmp_path):
     with pytest.raises(AsrError, match="none"):
-        export_bundle([tmp_path / "none"], bundle, "int8")
+        export_bundle(tmp_path / "none", bundle, "int8")
     assert load_bundle(bundle).config.weights == "float32"
 
 
@@ -75,6 +75,6 @@ def test_a_card_for_people(bundle, tmp_path):
     card.write_text("## Not for music\n")
     CliRunner().invoke(asr, ["export", str(bundle), str(tmp_path / "small"), "--card", str(card)],
                        catch_exceptions=False)
-    export_bundle([tmp_path / "small"], tmp_path / "again", "int8")
+    export_bundle(tmp_path / "small", tmp_path / "again", "int8")
     for name in ("small", "again"):
         assert "## Not for music" in (tmp_path / name / "README.md").read_text()
