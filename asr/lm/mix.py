@@ -24,7 +24,7 @@ def mix(models: Sequence[NgramModel], weights: Sequence[float]) -> NgramModel:
 
     Each of its n-grams has p(w|h) = Σ λᵢ pᵢ(w|h), where a model that lacks w gives it nothing.
     Other words share what these leave of a history, as they do in every back-off model, and not as
-    they would in the sum, which no such model can be (Stolcke 2002, SRILM, section 4).
+    they would in the sum, which no such model can be (Stolcke 2002, SRILM).
 
     Parameters
     ----------
@@ -60,9 +60,10 @@ def mix(models: Sequence[NgramModel], weights: Sequence[float]) -> NgramModel:
             own = own_words[i][word]
             states[i], log_probs = next_words(model.trie, states[i], parent, own)
             log_probs[(own == UNKNOWN) & (word != UNKNOWN)] = -np.inf
-            shares.append(np.log(weight) + log_probs)
-        levels.append(Level(parent, word, np.logaddexp.reduce(shares).astype(np.float32),
-                            np.zeros(len(word), np.float32)))
+            shares.append(np.log(weight / sum(weights)) + log_probs)
+        # The sum of shares of 1 may be above it by rounding.
+        log_prob = np.minimum(np.logaddexp.reduce(shares), 0).astype(np.float32)
+        levels.append(Level(parent, word, log_prob, np.zeros(len(word), np.float32)))
     model = NgramModel(names, levels)
     fill_back_offs(model.trie)
     return model

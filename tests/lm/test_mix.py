@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asr.errors import AsrError
+from asr.lm.binary import load_lm, save_lm
 from asr.lm.build import build
 from asr.lm.mix import fitted_weights, mix
-from asr.lm.ngram import SPECIAL, START
+from asr.lm.ngram import SPECIAL, START, Level, NgramModel
 
 WORDS = ["a", "b", "c", "d"]
 
@@ -73,6 +74,17 @@ def test_a_model_with_itself_is_itself(tmp_path):
     for found, expected in zip(mixed.levels, model.levels, strict=True):
         for array, other in zip(found, expected, strict=True):
             assert np.allclose(array, other, atol=1e-5)
+
+
+@pytest.mark.parametrize("weights", [(0.3, 0.7), (0.1, 0.9), (1 / 3, 0.66670)])
+def test_what_is_certain_stays_so(tmp_path, weights):
+    levels = [Level(np.zeros(4, np.int32), np.arange(4, dtype=np.int32),
+                    np.log([0.25, 1e-30, 0.25, 0.5]).astype(np.float32), np.zeros(4, np.float32)),
+              Level(np.array([3], np.int32), np.array([2], np.int32), np.zeros(1, np.float32),
+                    np.zeros(1, np.float32))]  # </s> after a
+    model = NgramModel([*SPECIAL, "a"], levels)
+    save_lm(tmp_path / "mixed.lm", mix([model, model], weights))
+    assert load_lm(tmp_path / "mixed.lm").score(["a"])[1] == pytest.approx(0, abs=1e-6)
 
 
 def test_weights_are_the_likeliest(tmp_path):
