@@ -2,16 +2,7 @@ from pathlib import Path
 
 import click
 
-from asr.cli.options import model_option
-from asr.errors import AsrError
-
-
-def _numbers(context: click.Context, option: click.Parameter, value: str | None
-             ) -> list[int] | None:
-    try:
-        return None if value is None else [int(part) for part in value.split(",")]
-    except ValueError:
-        raise AsrError(f"--units takes numbers by commas, not {value!r}") from None
+from asr.cli.options import NumberList, model_option
 
 
 @click.command()
@@ -22,7 +13,7 @@ def _numbers(context: click.Context, option: click.Parameter, value: str | None
 @click.option("--layer", type=int, default=1, show_default=True, help="Recurrent layer.")
 @click.option("--direction", type=click.Choice(["forward", "backward"]), default="forward",
               show_default=True)
-@click.option("--units", metavar="LIST", callback=_numbers,
+@click.option("--units", metavar="LIST", type=NumberList(int),
               help="Units of the layer, e.g. 3,17. Default: two whose states vary most.")
 @click.option("--text", metavar="WORDS",
               help="What is said, to be marked in place of what greedy search finds.")

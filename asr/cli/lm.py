@@ -2,7 +2,7 @@ from pathlib import Path
 
 import click
 
-from asr.cli.options import FiniteRange
+from asr.cli.options import FiniteRange, NumberList
 from asr.files import file_name, write_stdout
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -42,14 +42,14 @@ def text(texts: tuple[Path, ...], output: Path, normaliser: str, roman: bool, ch
 @click.option("--words", type=click.IntRange(min=1),
               help="Take only so many of the most frequent words; the others are <unk>.")
 @click.option("--vocabulary", type=_FILE, help="Take the words of this file, one a line.")
-@click.option("--cutoffs", default="0", show_default=True, metavar="N,N,…",
+@click.option("--cutoffs", default="0", show_default=True, metavar="N,N,…", type=NumberList(int),
               help="Leave out n-grams of each order whose count is not above this.")
 @click.option("--prune", "threshold", default=0.0, show_default=True,
               type=FiniteRange(min=0),
               help="Leave out n-grams without which perplexity grows by less than this share.")
 @click.option("--quantise", is_flag=True, help="8 bits for a probability; OUTPUT is a .lm.")
 def build(texts: tuple[Path, ...], output: Path, order: int, words: int | None,
-          vocabulary: Path | None, cutoffs: str, threshold: float, quantise: bool) -> None:
+          vocabulary: Path | None, cutoffs: list[int], threshold: float, quantise: bool) -> None:
     """Estimate an n-gram model (modified Kneser-Ney) from sentences: the lines of texts, plain or
     packed (.gz, .xz), and the transcripts of manifests (.jsonl).
 
@@ -60,12 +60,7 @@ def build(texts: tuple[Path, ...], output: Path, order: int, words: int | None,
     from asr.lm.build import build as build_model
 
     check_output(output, quantise)
-    try:
-        minima = [int(number) for number in cutoffs.split(",")]
-    except ValueError:
-        raise click.BadParameter(f"{cutoffs!r} is no list of numbers", param_hint="--cutoffs") \
-            from None
-    save_lm(output, build_model(texts, order, words, vocabulary, minima, threshold), quantise)
+    save_lm(output, build_model(texts, order, words, vocabulary, cutoffs, threshold), quantise)
 
 
 @lm.command()
@@ -86,11 +81,11 @@ def convert(model: Path, output: Path, quantise: bool) -> None:
 @click.option("--dev", "development", type=_FILE,
               help="Sentences, one a line, or a manifest (.jsonl) to fit the weights to.")
 @click.option("--normaliser", default="none", show_default=True, metavar="NAME", help="For --dev.")
-@click.option("--weights", metavar="W,W,…", help="Or the weights, one for each model; they sum to "
-              "1.")
+@click.option("--weights", metavar="W,W,…", type=NumberList(float),
+              help="Or the weights, one for each model; they sum to 1.")
 @click.option("--quantise", is_flag=True, help="8 bits for a probability; OUTPUT is a .lm.")
 def mix(models: tuple[Path, ...], output: Path, development: Path | None, normaliser: str,
-        weights: str | None, quantise: bool) -> None:
+        weights: list[float] | None, quantise: bool) -> None:
     """Interpolate n-gram MODELS linearly: one OUTPUT with the words and n-grams of all.
 
     A model of much text and one of little, but like what is to be recognised, are together better
@@ -109,16 +104,11 @@ def mix(models: tuple[Path, ...], output: Path, development: Path | None, normal
         raise click.UsageError("give --dev, a text that the weights are to suit, or --weights")
     loaded = [load_lm(model) for model in models]
     if development is not None:
-        shares = fitted_weights(loaded, map(named(normaliser), read_sentences([development])))
-        write_stdout("".join(f"{share:.4f}  {file_name(model)}\n"
-                             for model, share in zip(models, shares, strict=True)))
-    else:
-        try:
-            shares = [float(weight) for weight in str(weights).split(",")]
-        except ValueError:
-            raise click.BadParameter(f"{weights!r} is no list of numbers",
-                                     param_hint="--weights") from None
-    save_lm(output, mix_models(loaded, shares), quantise)
+        weights = fitted_weights(loaded, map(named(normaliser), read_sentences([development])))
+        write_stdout("".join(f"{weight:.4f}  {file_name(model)}\n"
+                             for model, weight in zip(models, weights, strict=True)))
+    assert weights is not None
+    save_lm(output, mix_models(loaded, weights), quantise)
 
 
 @lm.command()

@@ -26,6 +26,23 @@ class FiniteRange(click.FloatRange):
         return number
 
 
+class NumberList(click.ParamType):
+    """Numbers of one kind, by commas."""
+
+    name = "numbers"
+
+    def __init__(self, kind: type[int] | type[float]) -> None:
+        self.kind = kind
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            return [self.kind(part) for part in value.split(",")]
+        except ValueError:
+            option = param.opts[0] if param else "this"
+            self.fail(f"{value!r} is no list of numbers: {option} takes numbers by commas", param,
+                      ctx)
+
+
 shard_option = click.option(
     "--shard", metavar="I/N", callback=lambda context, option, value: this_shard(value),
     help="Do part I of N of the work (docs/scaling.md). Under torchrun each process has a part.")

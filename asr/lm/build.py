@@ -196,6 +196,13 @@ class Perplexity(NamedTuple):
         return float(np.exp(-total / (self.words + self.sentences)))
 
 
+def scored(model: LanguageModel, sentences: Sequence[Sequence[str]]
+           ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Of each sentence its `word_scores`, and which of them are not <unk>'s, bool."""
+    for sentence, scores in zip(sentences, model.word_scores(sentences), strict=True):
+        yield scores, np.array([*map(model.knows, sentence), True])
+
+
 def words_of(texts: Iterable[str]) -> list[list[str]]:
     """The words of sentences to measure on, without empty ones.
 
@@ -221,10 +228,9 @@ def perplexity(model: LanguageModel, texts: Iterable[str]) -> tuple[Perplexity, 
     spoken = words_of(texts)
     unknown: Counter[str] = Counter()
     known_log = unknown_log = 0.0
-    for sentence, scores in zip(spoken, model.word_scores(spoken), strict=True):
-        missing = np.array([*(not model.knows(word) for word in sentence), False])
-        unknown.update(word for word, gone in zip(sentence, missing, strict=False) if gone)
-        known_log += scores[~missing].sum()
-        unknown_log += scores[missing].sum()
+    for sentence, (scores, known) in zip(spoken, scored(model, spoken), strict=True):
+        unknown.update(word for word, there in zip(sentence, known, strict=False) if not there)
+        known_log += scores[known].sum()
+        unknown_log += scores[~known].sum()
     return Perplexity(len(spoken), sum(map(len, spoken)), unknown.total(), known_log,
                       unknown_log), unknown

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from asr.errors import AsrError
-from asr.lm.build import words_of
+from asr.lm.build import scored, words_of
 from asr.lm.ngram import (
     ROOT,
     SPECIAL,
@@ -36,9 +36,11 @@ def mix(models: Sequence[NgramModel], weights: Sequence[float]) -> NgramModel:
     AsrError
         The weights are not as many positive numbers as there are models, or do not sum to 1.
     """
-    if len(weights) != len(models) or not min(weights) > 0 or abs(sum(weights) - 1) > _PRECISION:
+    if len(weights) != len(models) or not min(weights) > 0 \
+            or not abs(sum(weights) - 1) < _PRECISION:
         raise AsrError(f"weights {', '.join(f'{weight:g}' for weight in weights)}: expected "
                        f"{len(models)} positive numbers that sum to 1, one for each model")
+    log_weights = np.log(np.divide(weights, sum(weights)))
     names = [*SPECIAL, *sorted({w for model in models for w in model.words}.difference(SPECIAL))]
     number = {word: i for i, word in enumerate(names)}
     given = [model.levels for model in models]
@@ -56,17 +58,17 @@ def mix(models: Sequence[NgramModel], weights: Sequence[float]) -> NgramModel:
         places = [np.searchsorted(together, own) for own in keys]
         parent, word = (part.astype(np.int32) for part in np.divmod(together, len(names)))
         shares = []
-        for i, (model, weight) in enumerate(zip(models, weights, strict=True)):
+        for i, model in enumerate(models):
             own = own_words[i][word]
             states[i], log_probs = next_words(model.trie, states[i], parent, own)
             log_probs[(own == UNKNOWN) & (word != UNKNOWN)] = -np.inf
-            shares.append(np.log(weight / sum(weights)) + log_probs)
+            shares.append(log_weights[i] + log_probs)
         # The sum of shares of 1 may be above it by rounding.
         log_prob = np.minimum(np.logaddexp.reduce(shares), 0).astype(np.float32)
         levels.append(Level(parent, word, log_prob, np.zeros(len(word), np.float32)))
-    model = NgramModel(names, levels)
-    fill_back_offs(model.trie)
-    return model
+    result = NgramModel(names, levels)
+    fill_back_offs(result.trie)
+    return result
 
 
 def fitted_weights(models: Sequence[NgramModel], texts: Iterable[str]) -> list[float]:
@@ -80,18 +82,13 @@ def fitted_weights(models: Sequence[NgramModel], texts: Iterable[str]) -> list[f
         See `words_of`.
     """
     spoken = words_of(texts)
-    scores = np.stack([_known_scores(model, spoken) for model in models])
-    scores = np.exp(scores[:, np.isfinite(scores).any(axis=0)])
+    scores = np.stack([np.concatenate([np.where(known, np.exp(log_probs), 0)
+                                       for log_probs, known in scored(model, spoken)])
+                       for model in models])
+    scores = scores[:, scores.any(axis=0)]
     weights = np.full(len(models), 1 / len(models))
     while True:
         shares = weights[:, None] * scores
         before, weights = weights, (shares / shares.sum(axis=0)).mean(axis=1)
         if np.abs(weights - before).max() < _PRECISION:
             return [float(weight) for weight in weights]
-
-
-def _known_scores(model: NgramModel, sentences: Sequence[Sequence[str]]) -> np.ndarray:
-    """Log probabilities of all words and ends, -inf for unknown ones."""
-    known = [np.array([*map(model.knows, sentence), True]) for sentence in sentences]
-    return np.concatenate([np.where(there, scores, -np.inf) for there, scores in zip(
-        known, model.word_scores(sentences), strict=True)])

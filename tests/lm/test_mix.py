@@ -116,7 +116,8 @@ def test_a_word_that_only_one_knows_has_its_share(tmp_path):
     assert r("a", ()) == pytest.approx(0.75 * p("a", ()) + 0.25 * q("a", ()), rel=1e-5)
 
 
-@pytest.mark.parametrize("weights", [[0.5], [0.5, 0.6], [1, 0], [1.5, -0.5], [np.nan, 0.5]])
+@pytest.mark.parametrize("weights", [[0.5], [0.5, 0.6], [1, 0], [1.5, -0.5], [np.nan, 0.5],
+                                     [0.5, np.nan]])
 def test_weights_that_are_none(tmp_path, weights):
     model = of_text(tmp_path, ["a"], 1)
     with pytest.raises(AsrError, match=r"weights .*expected 2 positive numbers that sum to 1"):
