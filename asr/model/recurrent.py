@@ -4,11 +4,13 @@ rev(x, n)[t] = x[n−1−t] for t < n and x[t] beyond. The backward direction is
 rev(RNN(rev(x, n)), n): padding follows every sequence in both directions, so a layer that runs
 from left to right never sees it before it has finished with the utterance.
 
-On a GPU LSTMs that learn in halves have a kernel of their own, `asr/model/lstm_kernel.py`.
+On a GPU LSTMs that learn in halves have a kernel of their own, `asr/model/lstm_kernel.py`, and wide
+ones on a CPU a loop of their own, `asr/model/lstm_cpu.py`.
 
-On a CPU each direction has half of the cores. Threads that share one direction meet after every
-matrix product of every frame, and those products are small. Only where OpenMP's threads are known
-to give up their core soon (`asr/__init__.py`): where torch was loaded before asr they may not.
+Otherwise each direction has half of the cores of a CPU. Threads that share one direction meet after
+every matrix product of every frame, and those products are small. Only where OpenMP's threads are
+known to give up their core soon (`asr/__init__.py`): where torch was loaded before asr they may
+not.
 """
 
 import os
@@ -26,7 +28,8 @@ from asr.model.front_end import frame_norm
 from asr.progress import log
 
 Recurrence = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""`asr.model.lstm_kernel.recurrence`."""
+"""`recurrence` of `asr.model.lstm_kernel` or `asr.model.lstm_cpu`."""
+_WIDE = 384  # fewest units of a layer that `asr.model.lstm_cpu` has, see there
 State = Tensor | tuple[Tensor, Tensor] | None
 """What an RNN of torch remembers; None at the beginning."""
 
@@ -104,10 +107,9 @@ class RecurrentLayer(nn.Module):
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
         """Shape (T, N, inputs) → (T, N, D); `lengths`, of shape (N,), are in frames of x."""
         recurrence = None
-        if (x.device.type == "cuda" and torch.is_autocast_enabled("cuda")
-                and isinstance(self.forward_rnn, nn.LSTM)):
-            recurrence = _kernel(self.forward_rnn.hidden_size, x.device)
-        y = self.by_torch(x, lengths) if recurrence is None else self._by_kernel(
+        if isinstance(self.forward_rnn, nn.LSTM) and torch.is_autocast_enabled(x.device.type):
+            recurrence = _own_recurrence(self.forward_rnn.hidden_size, x.device)
+        y = self.by_torch(x, lengths) if recurrence is None else self._by_recurrence(
             recurrence, x, lengths)
         return self.norm(self.projection(y))
 
@@ -128,7 +130,7 @@ class RecurrentLayer(nn.Module):
             outputs = _at_once([partial(direction, x) for direction in directions], learning=False)
         return torch.cat(outputs, dim=2)
 
-    def _by_kernel(self, recurrence: Recurrence, x: Tensor, lengths: Tensor) -> Tensor:
+    def _by_recurrence(self, recurrence: Recurrence, x: Tensor, lengths: Tensor) -> Tensor:
         """Shape (T, N, inputs) → (T, N, outputs of all directions)."""
         rnns = [rnn for rnn in (self.forward_rnn, self.backward_rnn) if rnn is not None]
         inputs = F.linear(x, torch.cat([rnn.weight_ih_l0 for rnn in rnns]),
@@ -144,9 +146,13 @@ class RecurrentLayer(nn.Module):
 
 
 @cache
-def _kernel(units: int, device: torch.device) -> Recurrence | None:
-    """The recurrence of an LSTM on a GPU, tried once; None where there is none."""
-    if units % 32:
+def _own_recurrence(units: int, device: torch.device) -> Recurrence | None:
+    """The recurrence of an LSTM in halves, tried once on a GPU; None where torch has it."""
+    if device.type == "cpu" and units >= _WIDE:
+        from asr.model.lstm_cpu import recurrence
+
+        return recurrence
+    if device.type != "cuda" or units % 32:
         return None
     try:
         from asr.model.lstm_kernel import recurrence

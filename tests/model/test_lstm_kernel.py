@@ -4,32 +4,15 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from asr.model.recurrent import RecurrentLayer
+from tests.model.lstm_reference import assert_torchs_lstm, together
 
 lstm_kernel = pytest.importorskip("asr.model.lstm_kernel")
 _division, recurrence = lstm_kernel._division, lstm_kernel.recurrence
 CUDA = torch.cuda.is_available()
 DEVICE = torch.device("cuda" if CUDA else "cpu")
-
-
-def alone(rnns, x, lengths):
-    """Torch's LSTMs in float32, one utterance at a time; shape (T, N, D, H)."""
-    y = x.new_zeros(*x.shape[:2], len(rnns), rnns[0].hidden_size)
-    for n, length in enumerate(lengths.tolist()):
-        own = x[:length, n:n + 1]
-        for d, (rnn, turned) in enumerate(zip(rnns, [(), (0,)], strict=False)):
-            y[:length, n, d] = rnn(own.flip(turned))[0].flip(turned)[:, 0]
-    return y
-
-
-def together(rnns, x, lengths, dtype):
-    inputs = torch.stack([F.linear(x, rnn.weight_ih_l0, rnn.bias_ih_l0 + rnn.bias_hh_l0)
-                          for rnn in rnns], dim=2)
-    weights = torch.stack([rnn.weight_hh_l0 for rnn in rnns])
-    return recurrence(inputs.to(dtype), weights.to(dtype), lengths).float()
 
 
 CASES = [(2, 32, 18, 5), (1, 32, 2, 4), (2, 96, 3, 3)]  # directions, units, utterances, frames
@@ -46,20 +29,7 @@ def test_it_is_torchs_lstm_and_so_are_its_gradients(directions, units, size, fra
                                                     allowed, monkeypatch):
     torch.manual_seed(0)
     monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
-    rnns = [nn.LSTM(6, units).to(DEVICE) for _ in range(directions)]
-    lengths = torch.randint(1, frames + 1, (size,))
-    lengths[-1] = frames
-    x = torch.randn(frames, size, 6, device=DEVICE, requires_grad=True)
-    wanted = torch.randn(frames, size, directions, units, device=DEVICE)
-    leaves = [x, *(p for rnn in rnns for p in rnn.parameters())]
-    expected = alone(rnns, x, lengths)
-    found = together(rnns, x, lengths.to(DEVICE), dtype)
-    assert (found - expected).abs().max() < allowed * expected.abs().max()
-    for n, length in enumerate(lengths):
-        assert not found[length:, n].any()
-    for ours, torchs in zip(torch.autograd.grad((found * wanted).sum(), leaves),
-                            torch.autograd.grad((expected * wanted).sum(), leaves), strict=True):
-        assert (ours - torchs).abs().max() < 2 * allowed * torchs.abs().max()
+    assert_torchs_lstm(recurrence, directions, units, size, frames, dtype, allowed, DEVICE)
 
 
 def test_an_utterance_has_the_same_bits_in_any_company():
@@ -68,10 +38,10 @@ def test_an_utterance_has_the_same_bits_in_any_company():
     lengths = torch.tensor([3, 5, 2], device=DEVICE)
     x = torch.randn(5, 3, 6, device=DEVICE)
     with torch.no_grad():
-        whole = together(rnns, x, lengths, torch.float16)
+        whole = together(recurrence, rnns, x, lengths, torch.float16)
         for n in range(3):
             frames = int(lengths[n])
-            own = together(rnns, x[:frames, n:n + 1], lengths[n:n + 1], torch.float16)
+            own = together(recurrence, rnns, x[:frames, n:n + 1], lengths[n:n + 1], torch.float16)
             assert torch.equal(own[:, 0], whole[:frames, n])
 
 
