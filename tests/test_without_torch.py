@@ -40,6 +40,14 @@ def corpus(tmp_path_factory):
     return folder
 
 
+def test_a_wrong_setting_of_a_training_is_told_before_it_is_loaded(no_torch, tmp_path):
+    result = subprocess.run([sys.executable, "-m", "asr", "train", "model", "--train", "train",
+                             "--dev", "dev", "epochs=many"], text=True, cwd=tmp_path,
+                            capture_output=True, env=no_torch, check=False)
+    assert result.returncode == 2
+    assert "epochs" in result.stderr and result.stderr.count("\n") == 1
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(any(Path(driver).exists() for driver in ("/dev/nvidiactl", "/dev/kfd")),
                     reason="with a GPU the network is torch's")

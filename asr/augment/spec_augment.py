@@ -4,29 +4,10 @@ Park et al. 2019: https://arxiv.org/abs/1904.08779; 2020: https://arxiv.org/abs/
 """
 
 import torch
-from pydantic import Field
 from torch import Tensor
 
-from asr.config import Config
+from asr.augment.spec_augment_config import SpecAugmentConfig
 from asr.splitmix import uniform
-
-
-class SpecAugmentConfig(Config):
-    """How much of time and frequency is masked."""
-
-    frequency_masks: int = Field(2, ge=0)
-    """Bands masked in each utterance."""
-    frequency_width: float = Field(0.25, ge=0, le=1)
-    """Widest band, as a share of the mel bins or cepstra; their differences are masked alike."""
-    time_masks_per_second: float = Field(0.5, ge=0)
-    """Stretches masked per second of speech: adaptive masking (Park et al. 2020)."""
-    time_masks: int | None = Field(None, ge=0)
-    """If given, so many stretches in every utterance instead, long or short (Park et al. 2019)."""
-    time_width: float = Field(0.5, ge=0)
-    """Longest stretch in seconds."""
-    time_share: float = Field(0.1, ge=0, le=1)
-    """Longest stretch as a share of the utterance; the shorter of the two limits holds."""
-
 
 _FREQUENCY = 1 << 32  # where the numbers for frequency masks begin, those for time masks at 0
 

@@ -29,9 +29,10 @@ def train(folder: Path, overrides: tuple[str, ...], training: Path, development:
     """
     from asr.config import load_config
     from asr.train.config import TrainConfig
+
+    settings = load_config(TrainConfig, config, overrides)  # before torch takes its time
     from asr.train.stage import rehearse_training, train_model
 
-    settings = load_config(TrainConfig, config, overrides)
     if dry_run:
         said = rehearse_training(training, development, settings, initial)
     else:

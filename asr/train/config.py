@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from asr.augment.spec_augment import SpecAugmentConfig
+from asr.augment.spec_augment_config import SpecAugmentConfig
 from asr.config import Config, Seed
 from asr.model.config import ModelConfig
 from asr.text.config import UnitsConfig

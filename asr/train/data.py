@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from asr.augment.spec_augment import SpecAugmentConfig, spec_augment_spans
+from asr.augment.spec_augment import spec_augment_spans
+from asr.augment.spec_augment_config import SpecAugmentConfig
 from asr.errors import AsrError, Untrainable
 from asr.features.batch import cut_batches
 from asr.features.store import Store

@@ -1,6 +1,7 @@
 import torch
 
-from asr.augment.spec_augment import SpecAugmentConfig, apply_spans, spec_augment_spans
+from asr.augment.spec_augment import apply_spans, spec_augment_spans
+from asr.augment.spec_augment_config import SpecAugmentConfig
 
 CONFIG = SpecAugmentConfig(frequency_masks=2, frequency_width=0.25, time_masks_per_second=1.0,
                            time_width=0.5, time_share=0.1)

@@ -5,7 +5,7 @@ import pytest
 import torch
 from dummies import FEATURES, WORDS
 
-from asr.augment.spec_augment import SpecAugmentConfig
+from asr.augment.spec_augment_config import SpecAugmentConfig
 from asr.errors import AsrError
 from asr.features.store import Entry, Store, write_store
 from asr.model.config import ModelConfig

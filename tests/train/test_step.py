@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from asr.augment.spec_augment import SpecAugmentConfig, apply_spans
+from asr.augment.spec_augment import apply_spans
+from asr.augment.spec_augment_config import SpecAugmentConfig
 from asr.features.store import Store
 from asr.model.config import ModelConfig
 from asr.model.network import Network, dropout_masks
