@@ -33,7 +33,8 @@ def tune_decoding(bundle_folder: Path, store_folder: Path, lm: Path | None, lstm
 
     First the weights, in a study of `trials` trials that starts from the bundle's own; then the
     narrowest beam that is as good as any, and the sharpest pruning; then, in half as many trials,
-    the weights once more for these, and the share of an LSTM model in sorting again what is found.
+    the weights once more for these, from the better ones of those found and the bundle's own, and
+    the share of an LSTM model in sorting again what is found.
     Where greedy search is better than all of them, that becomes the bundle's search. In the end
     the confidences of what is found are calibrated.
 
@@ -78,7 +79,7 @@ def tune_decoding(bundle_folder: Path, store_folder: Path, lm: Path | None, lstm
     weights, done = best_weights(folder, files, material, words, start, trials)
     best, _ = _fastest(material, start.model_copy(update=weights), words, _WIDTHS)
     best, error = _fastest(material, best, words, _PRUNINGS)
-    best, error = _refined(material, best, error, words, trials // 2)
+    best, error = _refined(material, best, error, start, words, trials // 2)
     if second is not None:
         best, error = _shared(material, words.search(best), second)
     if greedy < error:
@@ -123,17 +124,22 @@ def _fastest(material: Material, config: DecodeConfig, words: LmSearch,
     return chosen, error
 
 
-def _refined(material: Material, config: DecodeConfig, error: float, words: LmSearch, trials: int
-             ) -> tuple[DecodeConfig, float]:
-    """The weights in the neighbourhood of `config`'s that are best with its width and pruning.
+def _refined(material: Material, config: DecodeConfig, error: float, own: DecodeConfig,
+             words: LmSearch, trials: int) -> tuple[DecodeConfig, float]:
+    """The best weights near `config`'s, or `own`'s if these are better, at its width and pruning.
 
-    A wide beam leans on the language model more than the narrow one of the trials. By Nelder and
+    A wide beam leans on the language model more than the narrow one of the trials, of which the
+    best, where they are few, can be far from weights that an earlier tuning found. By Nelder and
     Mead's method (1965), from a step in each weight.
     """
     from scipy.optimize import minimize
 
     names = [name for name in _STEPS if name in (*words.weights, "prior_weight")]
-    measured = {tuple(getattr(config, name) for name in names): error}
+
+    def weights_of(config: DecodeConfig) -> tuple[float, ...]:
+        return tuple(getattr(config, name) for name in names)
+
+    measured = {weights_of(config): error}
 
     def at(weights: tuple[float, ...]) -> DecodeConfig:
         return config.model_copy(update=dict(zip(names, weights, strict=True)))
@@ -147,7 +153,8 @@ def _refined(material: Material, config: DecodeConfig, error: float, words: LmSe
                 + f"  (best {100 * min(measured.values()):.2f} %)")
         return measured[weights]
 
-    first = np.array(next(iter(measured)))
+    objective(np.array(weights_of(own)))
+    first = np.array(min(measured, key=lambda weights: measured[weights]))
     bounds = [RANGES[name] for name in names]
     steps = [step if low <= value + step <= high else -step for step, value, (low, high)
              in zip([_STEPS[name] for name in names], first, bounds, strict=True)]

@@ -235,7 +235,7 @@ def test_weights_are_refined_at_the_width(capsys):
                          label_priors=[1.0])
     error, _ = bowl.measure(WEIGHTS.search(start))
     bowl.measured.clear()
-    refined, least = tune._refined(bowl, start, error, WEIGHTS, 30)
+    refined, least = tune._refined(bowl, start, error, start, WEIGHTS, 30)
     assert len(bowl.measured) <= 30
     assert refined.beam == 256
     assert least < 0.2 + 0.2 * (error - 0.2)
@@ -247,7 +247,8 @@ def test_a_weight_at_the_end_of_its_range_is_refined():
     """The step would leave the range there."""
     bowl = Bowl({"lm_weight": 0.8, "word_bonus": -1.6, "prior_weight": 0.3})
     start = DecodeConfig(beam=256, lm_weight=0.8, word_bonus=-2.0, prior_weight=0.0)
-    refined, _ = tune._refined(bowl, start, bowl.measure(WEIGHTS.search(start))[0], WEIGHTS, 30)
+    error, _ = bowl.measure(WEIGHTS.search(start))
+    refined, _ = tune._refined(bowl, start, error, start, WEIGHTS, 30)
     assert abs(refined.prior_weight - 0.3) < 0.1
     assert abs(refined.word_bonus + 1.6) < 0.2
 
@@ -255,4 +256,20 @@ def test_a_weight_at_the_end_of_its_range_is_refined():
 def test_weights_that_are_best_already_stay():
     best = {"lm_weight": 0.0, "word_bonus": 6.0, "prior_weight": 1.0}  # at the ends of the ranges
     start = DecodeConfig(beam=256, label_priors=[1.0], **best)
-    assert tune._refined(Bowl(best), start, 0.2, WEIGHTS, 12) == (start, 0.2)
+    assert tune._refined(Bowl(best), start, 0.2, start, WEIGHTS, 12) == (start, 0.2)
+
+
+def test_the_bundles_own_weights_are_the_start_where_they_are_better():
+    """A beam of 16 and few trials had led from 0.92 to 0.40."""
+    bowl = Bowl({"lm_weight": 0.9, "word_bonus": -0.3, "prior_weight": 0.0})
+    own = DecodeConfig(beam=32, lm_weight=0.92, word_bonus=-0.27, prior_weight=0.02,
+                       label_priors=[1.0])
+    found = DecodeConfig(beam=256, lm_weight=0.4, word_bonus=-1.5, prior_weight=0.4,
+                         label_priors=[1.0])
+    error, _ = bowl.measure(WEIGHTS.search(found))
+    bowl.measured.clear()
+    refined, least = tune._refined(bowl, found, error, own, WEIGHTS, 4)
+    assert bowl.measured[0] == {name: getattr(own, name) for name in bowl.best}
+    assert refined.beam == 256
+    assert least <= 0.2 + (0.02 + 0.03 + 0.02) / 10
+    assert abs(refined.lm_weight - 0.92) < 0.2
