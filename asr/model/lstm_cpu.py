@@ -1,19 +1,16 @@
 """The recurrence of wide LSTM layers on a CPU in bfloat16, frame by frame.
 
 torch leaves a layer to oneDNN, whose backward pass in bfloat16 takes several times as long as its
-arithmetic where layers are wide or utterances few (docs/training.md). Here the gradients of weights
-are large products over all frames; what is left of a frame is one product of torch's and one pass
-over the cells, compiled by numba. Up to 320 units oneDNN is as fast or faster.
-
-Only the recurrence is here; what the layer's input adds is one large matrix product before.
+arithmetic where layers are wide or utterances few (docs/training.md). Here a frame is one product
+of torch's and one pass over the cells, compiled by numba; the rest are large products over all
+frames. Up to 320 units oneDNN is as fast or faster.
 """
 
 # mypy: allow-untyped-defs, allow-untyped-decorators
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import torch
@@ -23,80 +20,51 @@ from torch import Tensor
 _ROWS = 16  # utterances that a thread has at least: products of fewer take about as long
 
 
-def recurrence(inputs: Tensor, weights: Tensor, lengths: Tensor) -> Tensor:
-    """Outputs of an LSTM (Gers et al. 2000) from what its gates are given by its input.
+def forward(inputs: Tensor, weights: Tensor, lengths: Tensor, gates: Tensor, cells: Tensor,
+            y: Tensor) -> None:
+    """See `asr.model.recurrence.Frames`; in bfloat16."""
+    arrays = _bits(_four(gates)), cells.numpy(), _bits(y), lengths.numpy()
+
+    def run(d: int, order: range, utterances: slice) -> None:
+        transposed = weights[d].T
+        given, found, outputs = (x[:, utterances, d] for x in (inputs, gates, y))
+        found[order[0]] = given[order[0]]
+        lstm_frame_forward(*arrays, order[0], -1, d, utterances.start, utterances.stop)
+        for before, t in pairwise(order):
+            torch.addmm(given[t], outputs[before], transposed, out=found[t])
+            lstm_frame_forward(*arrays, t, before, d, utterances.start, utterances.stop)
+
+    _share(run, y.shape)
+
+
+def backward(gradient: Tensor, weights: Tensor, lengths: Tensor, gates: Tensor, cells: Tensor,
+             by_inputs: Tensor) -> None:
+    """See `asr.model.recurrence.Frames`."""
+    arrays = (_bits(gradient), _bits(_four(gates)), cells.numpy(), _bits(_four(by_inputs)),
+              lengths.numpy())
+
+    def run(d: int, order: range, utterances: slice) -> None:
+        found = by_inputs[:, utterances, d]
+        by_outputs = torch.zeros_like(gradient[0, utterances, d])
+        carried = _bits(by_outputs), np.zeros(by_outputs.shape, np.float32)
+        for t in reversed(order):
+            before = t - order.step if t != order[0] else -1
+            lstm_frame_backward(*carried, *arrays, t, before, d, utterances.start,
+                                utterances.stop)
+            torch.mm(found[t], weights[d], out=by_outputs)
+
+    _share(run, gradient.shape)
+
+
+def _share(run: Callable[[int, range, slice], None], shape: Sequence[int]) -> None:
+    """Call `run` with each direction, the order of its frames, and utterances, in threads.
 
     Parameters
     ----------
-    inputs : Tensor, shape = (T, N, D, 4 · H), bfloat16
-        What the layer's input and the biases add to the input gate, forget gate, cell and output
-        gate, in torch's order; of D = 2 directions the second goes from each utterance's end to
-        its beginning.
-    weights : Tensor, shape = (D, 4 · H, H), bfloat16
-        From the outputs of the frame before.
-    lengths : Tensor, shape = (N,), int64
-        Frames of each utterance.
-
-    Returns
-    -------
-    Tensor, shape = (T, N, D, H), bfloat16
-        0 past an utterance's length.
+    shape : sequence of int
+        That of the outputs.
     """
-    return _Recurrence.apply(inputs, weights, lengths)
-
-
-class _Recurrence(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, inputs: Tensor, weights: Tensor, lengths: Tensor) -> Tensor:
-        units = weights.shape[2]
-        y = inputs.new_empty(*inputs.shape[:3], units)
-        gates = torch.empty_like(inputs, memory_format=torch.contiguous_format)
-        cells = torch.empty_like(y, dtype=torch.float32)
-        arrays = _bits(gates.unflatten(3, (4, units))), cells.numpy(), _bits(y), lengths.numpy()
-
-        def run(d: int, order: range, utterances: slice) -> None:
-            transposed = weights[d].T
-            given, found, outputs = (x[:, utterances, d] for x in (inputs, gates, y))
-            found[order[0]] = given[order[0]]
-            lstm_frame_forward(*arrays, order[0], -1, d, utterances.start, utterances.stop)
-            for before, t in pairwise(order):
-                torch.addmm(given[t], outputs[before], transposed, out=found[t])
-                lstm_frame_forward(*arrays, t, before, d, utterances.start, utterances.stop)
-
-        _share(run, y)
-        ctx.save_for_backward(gates, cells, y, weights, lengths)
-        return y
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        gates, cells, y, weights, lengths = ctx.saved_tensors
-        directions, units = y.shape[2:]
-        by_inputs = torch.empty_like(gates)
-        arrays = (_bits(gradient.contiguous()), _bits(gates.unflatten(3, (4, units))),
-                  cells.numpy(), _bits(by_inputs.unflatten(3, (4, units))), lengths.numpy())
-
-        def run(d: int, order: range, utterances: slice) -> None:
-            found = by_inputs[:, utterances, d]
-            by_outputs = torch.zeros_like(y[0, utterances, d])
-            carried = _bits(by_outputs), np.zeros(by_outputs.shape, np.float32)
-            for t in reversed(order):
-                before = t - order.step if t != order[0] else -1
-                lstm_frame_backward(*carried, *arrays, t, before, d, utterances.start,
-                                    utterances.stop)
-                torch.mm(found[t], weights[d], out=by_outputs)
-
-        _share(run, y)
-        # Each frame's gates by the outputs of the frame before, which is the next one of the
-        # second direction.
-        pairs = [(by_inputs[1:, :, 0], y[:-1, :, 0]), (by_inputs[:-1, :, -1], y[1:, :, -1])]
-        by_weights = [dg.reshape(-1, 4 * units).T @ h.reshape(-1, units)
-                      for dg, h in pairs[:directions]]
-        return by_inputs, torch.stack(by_weights), None
-
-
-def _share(run: Callable[[int, range, slice], None], y: Tensor) -> None:
-    """Call `run` with each direction, the order of its frames, and utterances, in threads."""
-    frames, size, directions, _ = y.shape
+    frames, size, directions, _ = shape
     orders = [range(frames), range(frames - 1, -1, -1)]
     threads = torch.get_num_threads()
     parts = max(1, min(threads // directions, size // _ROWS))
@@ -114,6 +82,10 @@ def _share(run: Callable[[int, range, slice], None], y: Tensor) -> None:
 @cache
 def _pool(threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, "recurrence", torch.set_num_threads, (1,))
+
+
+def _four(gates: Tensor) -> Tensor:
+    return gates.unflatten(-1, (4, -1))
 
 
 def _bits(x: Tensor) -> np.ndarray:
@@ -169,8 +141,7 @@ def lstm_frame_forward(gates, cells, y, lengths, t, before, d, start, stop):
     for n in range(start, stop):
         cell, h = cells[t, n, d], y[t, n, d]
         if t >= lengths[n]:
-            cell[:] = 0
-            h[:] = 0
+            cell[:] = 0  # what the second direction's first frame finds before it
             continue
         i, f, g, o = gates[t, n, d, 0], gates[t, n, d, 1], gates[t, n, d, 2], gates[t, n, d, 3]
         old = cells[before, n, d] if before >= 0 else none
@@ -204,15 +175,13 @@ def lstm_frame_backward(by_h, by_cells, by_y, gates, cells, by_gates, lengths, t
     units = cells.shape[3]
     none = np.zeros(units, np.float32)
     for n in range(start, stop):
-        by_cell = by_cells[n - start]
         if t >= lengths[n]:
-            by_gates[t, n, d] = 0
-            by_cell[:] = 0
             continue
         i, f, g, o = gates[t, n, d, 0], gates[t, n, d, 1], gates[t, n, d, 2], gates[t, n, d, 3]
         by_i, by_f = by_gates[t, n, d, 0], by_gates[t, n, d, 1]
         by_g, by_o = by_gates[t, n, d, 2], by_gates[t, n, d, 3]
-        cell, later, own = cells[t, n, d], by_h[n - start], by_y[t, n, d]
+        cell, by_cell = cells[t, n, d], by_cells[n - start]
+        later, own = by_h[n - start], by_y[t, n, d]
         old = cells[before, n, d] if before >= 0 else none
         for u in range(units):
             input_gate, forget_gate = _wide(i[u]), _wide(f[u])

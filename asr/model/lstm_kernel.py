@@ -6,8 +6,6 @@ of a few programs has 16 utterances of one direction to itself, each program a p
 and of the weights, and only they wait for each other: both directions and all utterances go on
 beside each other (docs/training.md), each through its own length. Sums have one order, so the same
 bits come out each time.
-
-Only the recurrence is here; what the layer's input adds is one large matrix product before.
 """
 
 # mypy: allow-untyped-defs, allow-untyped-decorators
@@ -25,54 +23,19 @@ _SHAPES = {32: {"num_warps": 4, "num_stages": 4}, 64: {"num_warps": 4, "num_stag
            128: {"num_warps": 8, "num_stages": 3}}
 
 
-def recurrence(inputs: Tensor, weights: Tensor, lengths: Tensor) -> Tensor:
-    """Outputs of an LSTM (Gers et al. 2000) from what its gates are given by its input.
-
-    Parameters
-    ----------
-    inputs : Tensor, shape = (T, N, D, 4 · H), float16 or bfloat16
-        What the layer's input and the biases add to the input gate, forget gate, cell and output
-        gate, in torch's order; of D = 2 directions the second goes from each utterance's end to
-        its beginning.
-    weights : Tensor, shape = (D, 4 · H, H), of the same dtype
-        From the outputs of the frame before; H is a multiple of 32.
-    lengths : Tensor, shape = (N,), int64
-        Frames of each utterance.
-
-    Returns
-    -------
-    Tensor, shape = (T, N, D, H), of the same dtype
-        0 past an utterance's length.
-    """
-    return _Recurrence.apply(inputs, weights, lengths)
+def forward(inputs: Tensor, weights: Tensor, lengths: Tensor, gates: Tensor, cells: Tensor,
+            y: Tensor) -> None:
+    """See `asr.model.recurrence.Frames`; units are a multiple of 32."""
+    _run(lstm_forward_kernel, y, inputs, gates, cells, y, weights.transpose(1, 2).contiguous(),
+         lengths)
 
 
-class _Recurrence(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, inputs: Tensor, weights: Tensor, lengths: Tensor) -> Tensor:
-        inputs = inputs.contiguous()
-        y = inputs.new_zeros(*inputs.shape[:3], weights.shape[2])
-        gates = torch.empty_like(inputs)
-        cells = torch.empty_like(y, dtype=torch.float32)
-        _run(lstm_forward_kernel, y, inputs, gates, cells, y,
-             weights.transpose(1, 2).contiguous(), lengths)
-        ctx.save_for_backward(gates, cells, y, weights, lengths)
-        return y
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        gates, cells, y, weights, lengths = ctx.saved_tensors
-        directions, units = y.shape[2:]
-        by_inputs = torch.zeros_like(gates)
-        by_cells = torch.zeros_like(y[0], dtype=torch.float32)
-        _run(lstm_backward_kernel, y, gradient.contiguous(), gates, cells, by_inputs, by_cells,
-             weights.contiguous(), lengths)
-        # Each frame's gates by the outputs of the frame before, which is the next one of the
-        # second direction.
-        pairs = [(by_inputs[1:, :, 0], y[:-1, :, 0]), (by_inputs[:-1, :, -1], y[1:, :, -1])]
-        by_weights = [dg.reshape(-1, 4 * units).T @ h.reshape(-1, units)
-                      for dg, h in pairs[:directions]]
-        return by_inputs, torch.stack(by_weights), None
+def backward(gradient: Tensor, weights: Tensor, lengths: Tensor, gates: Tensor, cells: Tensor,
+             by_inputs: Tensor) -> None:
+    """See `asr.model.recurrence.Frames`."""
+    by_cells = torch.zeros_like(cells[0])
+    _run(lstm_backward_kernel, gradient, gradient, gates, cells, by_inputs, by_cells, weights,
+         lengths)
 
 
 def _run(kernel: Any, y: Tensor, *arguments: Tensor) -> None:

@@ -25,10 +25,9 @@ from torch import Tensor, nn
 
 from asr.errors import one_line
 from asr.model.front_end import frame_norm
+from asr.model.recurrence import Frames, recurrence
 from asr.progress import log
 
-Recurrence = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""`recurrence` of `asr.model.lstm_kernel` or `asr.model.lstm_cpu`."""
 _WIDE = 384  # fewest units of a layer that `asr.model.lstm_cpu` has, see there
 State = Tensor | tuple[Tensor, Tensor] | None
 """What an RNN of torch remembers; None at the beginning."""
@@ -106,11 +105,10 @@ class RecurrentLayer(nn.Module):
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
         """Shape (T, N, inputs) → (T, N, D); `lengths`, of shape (N,), are in frames of x."""
-        recurrence = None
+        frames = None
         if isinstance(self.forward_rnn, nn.LSTM) and torch.is_autocast_enabled(x.device.type):
-            recurrence = _own_recurrence(self.forward_rnn.hidden_size, x.device)
-        y = self.by_torch(x, lengths) if recurrence is None else self._by_recurrence(
-            recurrence, x, lengths)
+            frames = _own_frames(self.forward_rnn.hidden_size, x.device)
+        y = self.by_torch(x, lengths) if frames is None else self._by_frames(frames, x, lengths)
         return self.norm(self.projection(y))
 
     def by_torch(self, x: Tensor, lengths: Tensor) -> Tensor:
@@ -130,13 +128,14 @@ class RecurrentLayer(nn.Module):
             outputs = _at_once([partial(direction, x) for direction in directions], learning=False)
         return torch.cat(outputs, dim=2)
 
-    def _by_recurrence(self, recurrence: Recurrence, x: Tensor, lengths: Tensor) -> Tensor:
+    def _by_frames(self, frames: Frames, x: Tensor, lengths: Tensor) -> Tensor:
         """Shape (T, N, inputs) → (T, N, outputs of all directions)."""
         rnns = [rnn for rnn in (self.forward_rnn, self.backward_rnn) if rnn is not None]
         inputs = F.linear(x, torch.cat([rnn.weight_ih_l0 for rnn in rnns]),
                           torch.cat([rnn.bias_ih_l0 + rnn.bias_hh_l0 for rnn in rnns]))
         weights = torch.stack([rnn.weight_hh_l0 for rnn in rnns]).to(inputs.dtype)
-        return recurrence(inputs.unflatten(2, (len(rnns), -1)), weights, lengths).flatten(2)
+        inputs = inputs.unflatten(2, (len(rnns), -1))
+        return recurrence(frames, inputs, weights, lengths).flatten(2)
 
     def go_on(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """As `forward`, of a one-directional layer in the state that the frames before have left.
@@ -146,26 +145,26 @@ class RecurrentLayer(nn.Module):
 
 
 @cache
-def _own_recurrence(units: int, device: torch.device) -> Recurrence | None:
-    """The recurrence of an LSTM in halves, tried once on a GPU; None where torch has it."""
+def _own_frames(units: int, device: torch.device) -> Frames | None:
+    """What computes an LSTM in halves, tried once on a GPU; None where torch does."""
     if device.type == "cpu" and units >= _WIDE:
-        from asr.model.lstm_cpu import recurrence
+        from asr.model import lstm_cpu
 
-        return recurrence
+        return lstm_cpu
     if device.type != "cuda" or units % 32:
         return None
     try:
-        from asr.model.lstm_kernel import recurrence
+        from asr.model import lstm_kernel
 
         inputs = torch.zeros(2, 1, 1, 4 * units, dtype=torch.half, device=device)
         weights = torch.zeros(1, 4 * units, units, dtype=torch.half, device=device)
         one = torch.tensor([1], device=device)
-        recurrence(inputs.requires_grad_(), weights, one).sum().backward()
+        recurrence(lstm_kernel, inputs.requires_grad_(), weights, one).sum().backward()
         torch.cuda.synchronize(device)
     except Exception as error:  # no compiler of C, an old GPU, …: Triton has no class for them
         log(f"LSTM layers by cuDNN, which is slower: {one_line(error)}")
         return None
-    return recurrence
+    return lstm_kernel
 
 
 @cache

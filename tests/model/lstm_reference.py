@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from asr.model.recurrence import recurrence
+
 
 def alone(rnns, x, lengths):
     """Torch's LSTMs in float32, one utterance at a time; shape (T, N, D, H)."""
@@ -15,14 +17,14 @@ def alone(rnns, x, lengths):
     return y
 
 
-def together(recurrence, rnns, x, lengths, dtype):
+def together(kernel, rnns, x, lengths, dtype):
     inputs = torch.stack([F.linear(x, rnn.weight_ih_l0, rnn.bias_ih_l0 + rnn.bias_hh_l0)
                           for rnn in rnns], dim=2)
     weights = torch.stack([rnn.weight_hh_l0 for rnn in rnns])
-    return recurrence(inputs.to(dtype), weights.to(dtype), lengths).float()
+    return recurrence(kernel, inputs.to(dtype), weights.to(dtype), lengths).float()
 
 
-def assert_torchs_lstm(recurrence, directions, units, size, frames, dtype, allowed, device):
+def assert_torchs_lstm(kernel, directions, units, size, frames, dtype, allowed, device):
     """Outputs differ by less than `allowed` of the largest, gradients by less than twice that."""
     rnns = [nn.LSTM(6, units).to(device) for _ in range(directions)]
     lengths = torch.randint(1, frames + 1, (size,))
@@ -31,7 +33,7 @@ def assert_torchs_lstm(recurrence, directions, units, size, frames, dtype, allow
     wanted = torch.randn(frames, size, directions, units, device=device)
     leaves = [x, *(p for rnn in rnns for p in rnn.parameters())]
     expected = alone(rnns, x, lengths)
-    found = together(recurrence, rnns, x, lengths.to(device), dtype)
+    found = together(kernel, rnns, x, lengths.to(device), dtype)
     assert (found - expected).abs().max() < allowed * expected.abs().max()
     for n, length in enumerate(lengths):
         assert not found[length:, n].any()

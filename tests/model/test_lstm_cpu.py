@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from asr.model import lstm_cpu
-from asr.model.lstm_cpu import recurrence
+from asr.model.recurrence import recurrence
 from asr.model.recurrent import RecurrentLayer
 from tests.model.lstm_reference import assert_torchs_lstm, together
 
@@ -23,7 +23,7 @@ def threads(request):
     (2, 320, 70, 30), (1, 32, 40, 4), (2, 24, 3, 1), (2, 33, 1, 7)])
 def test_it_is_torchs_lstm_and_so_are_its_gradients(directions, units, size, frames, threads):
     torch.manual_seed(0)
-    assert_torchs_lstm(recurrence, directions, units, size, frames, torch.bfloat16, 2e-2,
+    assert_torchs_lstm(lstm_cpu, directions, units, size, frames, torch.bfloat16, 2e-2,
                        torch.device("cpu"))
 
 
@@ -33,14 +33,14 @@ def test_what_is_in_the_padding_and_beside_an_utterance_does_not_matter(threads)
     lengths = torch.tensor([3, 5, 2])
     x = torch.randn(5, 3, 6)
     with torch.no_grad():
-        whole = together(recurrence, rnns, x, lengths, torch.bfloat16)
+        whole = together(lstm_cpu, rnns, x, lengths, torch.bfloat16)
         other = x.clone()
         other[3:, 0] = torch.nan
         other[:, 1:] = torch.randn(5, 2, 6)
         other[2:, 2] = torch.inf
-        assert torch.equal(together(recurrence, rnns, other, lengths, torch.bfloat16)[:, 0],
+        assert torch.equal(together(lstm_cpu, rnns, other, lengths, torch.bfloat16)[:, 0],
                            whole[:, 0])
-        own = together(recurrence, rnns, x[:3, :1], lengths[:1], torch.bfloat16)
+        own = together(lstm_cpu, rnns, x[:3, :1], lengths[:1], torch.bfloat16)
         # The product of one row may be summed in another order.
         torch.testing.assert_close(own[:, 0], whole[:3, 0], rtol=1e-2, atol=1e-2)
 
@@ -50,7 +50,7 @@ def test_padding_has_no_gradient_and_passes_none_on(threads):
     inputs = torch.randn(6, 2, 2, 4 * 32, dtype=torch.bfloat16, requires_grad=True)
     weights = 0.1 * torch.randn(2, 4 * 32, 32, dtype=torch.bfloat16)
     lengths = torch.tensor([6, 2])
-    y = recurrence(inputs, weights, lengths)
+    y = recurrence(lstm_cpu, inputs, weights, lengths)
     wanted = torch.randn_like(y)
     expected, = torch.autograd.grad((y * wanted).sum(), inputs, retain_graph=True)
     wanted[2:, 1] = 100.0
@@ -64,7 +64,7 @@ def test_the_same_bits_each_time(threads):
     def run():
         torch.manual_seed(3)
         rnns = [nn.LSTM(6, 64) for _ in range(2)]
-        y = together(recurrence, rnns, torch.randn(20, 40, 6), torch.randint(1, 21, (40,)),
+        y = together(lstm_cpu, rnns, torch.randn(20, 40, 6), torch.randint(1, 21, (40,)),
                      torch.bfloat16)
         return [y, *torch.autograd.grad(y.square().sum(),
                                         [p for rnn in rnns for p in rnn.parameters()])]

@@ -10,7 +10,6 @@ from asr.model.recurrent import RecurrentLayer
 from tests.model.lstm_reference import assert_torchs_lstm, together
 
 lstm_kernel = pytest.importorskip("asr.model.lstm_kernel")
-_division, recurrence = lstm_kernel._division, lstm_kernel.recurrence
 CUDA = torch.cuda.is_available()
 DEVICE = torch.device("cuda" if CUDA else "cpu")
 
@@ -29,7 +28,7 @@ def test_it_is_torchs_lstm_and_so_are_its_gradients(directions, units, size, fra
                                                     allowed, monkeypatch):
     torch.manual_seed(0)
     monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
-    assert_torchs_lstm(recurrence, directions, units, size, frames, dtype, allowed, DEVICE)
+    assert_torchs_lstm(lstm_kernel, directions, units, size, frames, dtype, allowed, DEVICE)
 
 
 def test_an_utterance_has_the_same_bits_in_any_company():
@@ -38,10 +37,10 @@ def test_an_utterance_has_the_same_bits_in_any_company():
     lengths = torch.tensor([3, 5, 2], device=DEVICE)
     x = torch.randn(5, 3, 6, device=DEVICE)
     with torch.no_grad():
-        whole = together(recurrence, rnns, x, lengths, torch.float16)
+        whole = together(lstm_kernel, rnns, x, lengths, torch.float16)
         for n in range(3):
             frames = int(lengths[n])
-            own = together(recurrence, rnns, x[:frames, n:n + 1], lengths[n:n + 1], torch.float16)
+            own = together(lstm_kernel, rnns, x[:frames, n:n + 1], lengths[n:n + 1], torch.float16)
             assert torch.equal(own[:, 0], whole[:frames, n])
 
 
@@ -52,7 +51,7 @@ def test_programs_that_wait_for_each_other_run_at_the_same_time(units, groups, e
                                                                 monkeypatch):
     monkeypatch.setattr(torch.cuda, "get_device_properties",
                         lambda device: SimpleNamespace(multi_processor_count=132))
-    columns, parts = _division(units, groups, torch.device("cuda"))
+    columns, parts = lstm_kernel._division(units, groups, torch.device("cuda"))
     assert (columns, parts) == expected
     assert units % (parts * columns) == 0
 
