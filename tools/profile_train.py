@@ -28,7 +28,7 @@ from asr.train.loop import Trainer
 from asr.train.stage import prepare_training
 
 KINDS = {  # the first whose word is in an operation's or kernel's name
-    "recurrent layers": ("rnn", "lstm", "gru"),
+    "recurrent layers": ("rnn", "lstm", "gru", "recurrence"),
     "convolutions": ("conv", "wgrad", "dgrad", "fprop", "nhwc"),  # the last four are cuDNN's
     "CTC loss": ("ctc",),
     "other products": ("mm", "gemm", "cutlass", "matmul", "nvjet"),  # the last is cuBLAS's
