@@ -8,7 +8,7 @@ from torch import nn
 from asr.model import lstm_cpu
 from asr.model.recurrence import recurrence
 from asr.model.recurrent import RecurrentLayer
-from tests.model.lstm_reference import assert_torchs_lstm, together
+from tests.model.lstm_reference import alone, assert_torchs_lstm, together
 
 
 @pytest.fixture(params=[1, 2, 5])
@@ -20,11 +20,23 @@ def threads(request):
 
 
 @pytest.mark.parametrize(("directions", "units", "size", "frames"), [
-    (2, 320, 70, 30), (1, 32, 40, 4), (2, 24, 3, 1), (2, 33, 1, 7)])
+    (2, 320, 70, 30), (1, 32, 40, 4), (2, 24, 3, 2), (2, 33, 1, 7)])
 def test_it_is_torchs_lstm_and_so_are_its_gradients(directions, units, size, frames, threads):
     torch.manual_seed(0)
     assert_torchs_lstm(lstm_cpu, directions, units, size, frames, torch.bfloat16, 2e-2,
                        torch.device("cpu"))
+
+
+def test_a_single_frame_is_torchs_and_has_no_frame_before_it(threads):
+    torch.manual_seed(0)
+    rnns = [nn.LSTM(6, 24) for _ in range(2)]
+    x, lengths = torch.randn(1, 3, 6), torch.ones(3, dtype=torch.long)
+    y = together(lstm_cpu, rnns, x, lengths, torch.bfloat16)
+    torch.testing.assert_close(y, alone(rnns, x, lengths), rtol=2e-2, atol=2e-3)
+    y.sum().backward()
+    for rnn in rnns:
+        assert not rnn.weight_hh_l0.grad.any()
+        assert rnn.weight_ih_l0.grad.any()
 
 
 def test_what_is_in_the_padding_and_beside_an_utterance_does_not_matter(threads):
