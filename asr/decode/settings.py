@@ -217,14 +217,18 @@ class WordSearch:
         words = len(self.model.words) - len(SPECIAL)
         numbers = np.unique(self.lexicon.words)
         spelt = int((numbers < len(self.model.words)).sum())
+        known = f"made of the model's units ({_some(self.units)})"
+        remedy = "build it from text in the same case, with the same normaliser (asr lm text)"
+        if isinstance(self.units, PhoneUnits):
+            known = "in the model's lexicon"
+            remedy += (", or put its words' pronunciations (asr lexicon make) into lexicon.txt in "
+                       "a copy of the bundle")
         if not spelt:
             example = next(iter(self.model.words[len(SPECIAL):]), "no word at all")
-            raise AsrError(f"{path}: none of its {words} words ({example}, …) is made of the "
-                           f"model's units ({_some(self.units)}); build it from "
-                           "text in the same case, with the same normaliser (asr lm text)")
+            raise AsrError(f"{path}: none of its {words} words ({example}, …) is {known}; {remedy}")
         if spelt < _USUAL * words:
-            log(f"asr: warning: {path}: only {spelt:,} of its {words:,} words are made of the "
-                "model's units and can be found; was its text normalised like the transcripts?")
+            log(f"asr: warning: {path}: only {spelt:,} of its {words:,} words are {known} and can "
+                f"be found; {remedy}")
 
     def unknown_share(self, texts: Iterable[str]) -> float:
         """Share of the words of texts that the model does not have."""

@@ -182,7 +182,18 @@ def test_words_in_another_case_are_noticed(bundle, tmp_path, capsys):
     with pytest.raises(AsrError, match=r"none of its 2 words \(ab, …\) is made of the model's"):
         prepare_search(bundle, SearchRequest({}, write_lm(tmp_path / "x.lm", "ab", "cab")))
     prepare_search(bundle, SearchRequest({}, write_lm(tmp_path / "y.lm", "ab", "CAB")))
-    assert "only 1 of its 2 words" in capsys.readouterr().err
+    assert "only 1 of its 2 words are made of the model's units" in capsys.readouterr().err
+
+
+def test_words_that_a_lexicon_lacks_are_noticed(bundle, tmp_path, capsys):
+    bundle.units = PhoneUnits([("AB", "a b")])
+    with pytest.raises(AsrError, match=r"none of its 1 words \(CAB, …\) is in the model's lexicon; "
+                                       r".*\(asr lm text\), or .*\(asr lexicon make\)"):
+        prepare_search(bundle, SearchRequest({}, write_lm(tmp_path / "x.lm", "CAB")))
+    prepare_search(bundle, SearchRequest({}, write_lm(tmp_path / "y.lm", "AB", "CAB")))
+    warning = capsys.readouterr().err
+    assert "only 1 of its 2 words are in the model's lexicon" in warning
+    assert "(asr lexicon make)" in warning
 
 
 def best_text(search, log_posteriors, units):
