@@ -26,10 +26,10 @@ def test_the_first_example(monkeypatch):
 
 
 @pytest.mark.parametrize("name", [
-    "lstm.md", "alignment.md", "listening.md", "transcribing.md"])
+    "architecture.md", "lstm.md", "alignment.md", "listening.md", "transcribing.md"])
 def test_files_that_are_named_exist(name):
     text = (DOCS / name).read_text()
-    for path in re.findall(r"`((?:asr|tests)/[\w/.]+)`", text):
+    for path in re.findall(r"`((?:asr|tests)/[a-z0-9_/.]+)`", text):
         assert (DOCS.parent / path).exists(), path
     for link in re.findall(r"\]\(([\w.-]+)\)", text):
         assert (DOCS / link).exists(), link
