@@ -61,8 +61,8 @@ def audio_info(path: Path) -> AudioInfo:
     Raises
     ------
     AsrError
-        No such file, a directory, empty, in no format that libsndfile knows, or WAV or Ogg that
-        is cut off.
+        No such file, a directory, empty, in no format that libsndfile knows, or cut off in
+        one that `asr.containers` knows.
     """
     with _open(path) as file:
         return AudioInfo(file.samplerate, file.channels, file.frames)

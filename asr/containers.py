@@ -46,6 +46,23 @@ def _wav(file: BinaryIO, end: int) -> bool:
     return False
 
 
+def _rf64(file: BinaryIO, end: int) -> bool:
+    size, = struct.unpack("<20xQ", file.read(28))
+    return end + 1 < 8 + size < 1 << 62
+
+
+def _caf(file: BinaryIO, end: int) -> bool:
+    file.seek(8)
+    while len(header := file.read(12)) == 12:
+        name, size = struct.unpack(">4sq", header)
+        if file.tell() + size > end:
+            return True
+        if name == b"data" or size < 0:  # -1: as far as it goes
+            return False
+        file.seek(size, os.SEEK_CUR)
+    return False
+
+
 def _ogg(file: BinaryIO, end: int) -> bool:
     """By its last page. Many files, Android's say, mark no page as the last."""
     file.seek(max(end - _OGG_PAGE, 0))
@@ -81,5 +98,5 @@ def _sphere(file: BinaryIO, end: int) -> bool:
 
 
 _ENDS: dict[str, Callable[[BinaryIO, int], bool]] = {
-    "WAV": _wav, "WAVEX": _wav, "OGG": _ogg, "AIFF": _aiff, "AU": _au, "W64": _w64,
-    "NIST": _sphere}
+    "WAV": _wav, "WAVEX": _wav, "RF64": _rf64, "OGG": _ogg, "AIFF": _aiff, "AU": _au, "W64": _w64,
+    "CAF": _caf, "NIST": _sphere}
