@@ -23,19 +23,22 @@ _SHAPES = {32: {"num_warps": 4, "num_stages": 4}, 64: {"num_warps": 4, "num_stag
            128: {"num_warps": 8, "num_stages": 3}}
 
 
-def forward(inputs: Tensor, weights: Tensor, lengths: Tensor, gates: Tensor, cells: Tensor,
-            y: Tensor) -> None:
+def forward(inputs: Tensor, bias: Tensor, weights: Tensor, lengths: Tensor, gates: Tensor,
+            cells: Tensor, y: Tensor) -> None:
     """See `asr.model.recurrence.Frames`; units are a multiple of 32."""
-    _run(lstm_forward_kernel, y, inputs, gates, cells, y, weights.transpose(1, 2).contiguous(),
-         lengths)
+    y.zero_()
+    _run(lstm_forward_kernel, y, inputs, bias, gates, cells, y,
+         weights.transpose(1, 2).contiguous(), lengths)
 
 
 def backward(gradient: Tensor, weights: Tensor, lengths: Tensor, gates: Tensor, cells: Tensor,
-             by_inputs: Tensor) -> None:
+             by_inputs: Tensor, by_bias: Tensor) -> None:
     """See `asr.model.recurrence.Frames`."""
     by_cells = torch.zeros_like(cells[0])
+    by_inputs.zero_()
     _run(lstm_backward_kernel, gradient, gradient, gates, cells, by_inputs, by_cells, weights,
          lengths)
+    torch.sum(by_inputs, (0, 1), dtype=torch.float32, out=by_bias)
 
 
 def _run(kernel: Any, y: Tensor, *arguments: Tensor) -> None:
@@ -97,11 +100,12 @@ def _tanh(x):
 
 
 @triton.jit
-def lstm_forward_kernel(inputs, gates, cells, y, weights, lengths, arrived, size,
+def lstm_forward_kernel(inputs, bias, gates, cells, y, weights, lengths, arrived, size,
                         units: tl.constexpr, rows: tl.constexpr, columns: tl.constexpr,
                         depth: tl.constexpr, parts: tl.constexpr):
     part = tl.program_id(0)
     d, n, length, weights, arrived = _group(lengths, weights, arrived, size, units, rows)
+    bias += d * 4 * units
     for step in range(tl.max(length)):
         on = (step < length)[:, None]
         old = on & (step > 0)
@@ -109,11 +113,11 @@ def lstm_forward_kernel(inputs, gates, cells, y, weights, lengths, arrived, size
         before = _rows_of(step - 1, d, n, length, size)
         for tile in range(units // parts // columns):
             u = part * (units // parts) + tile * columns + tl.arange(0, columns)[None, :]
-            place = here * (4 * units) + u
-            i = tl.load(inputs + place, mask=on, other=0).to(tl.float32)
-            f = tl.load(inputs + place + units, mask=on, other=0).to(tl.float32)
-            g = tl.load(inputs + place + 2 * units, mask=on, other=0).to(tl.float32)
-            o = tl.load(inputs + place + 3 * units, mask=on, other=0).to(tl.float32)
+            place, always = here * (4 * units) + u, bias + u
+            i = tl.load(inputs + place, mask=on, other=0) + tl.load(always)
+            f = tl.load(inputs + place + units, mask=on, other=0) + tl.load(always + units)
+            g = tl.load(inputs + place + 2 * units, mask=on, other=0) + tl.load(always + 2 * units)
+            o = tl.load(inputs + place + 3 * units, mask=on, other=0) + tl.load(always + 3 * units)
             cell = tl.load(cells + before * units + u, mask=old, other=0)
             for first in range(0, units, depth):
                 k = first + tl.arange(0, depth)

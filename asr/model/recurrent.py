@@ -4,8 +4,8 @@ rev(x, n)[t] = x[n−1−t] for t < n and x[t] beyond. The backward direction is
 rev(RNN(rev(x, n)), n): padding follows every sequence in both directions, so a layer that runs
 from left to right never sees it before it has finished with the utterance.
 
-On a GPU LSTMs that learn in halves have a kernel of their own, `asr/model/lstm_kernel.py`, and wide
-ones on a CPU a loop of their own, `asr/model/lstm_cpu.py`.
+LSTMs that learn in halves have a recurrence of their own, a kernel on a GPU
+(`asr/model/lstm_kernel.py`), a loop on a CPU with units for bfloat16 (`asr/model/lstm_cpu.py`).
 
 Otherwise each direction has half of the cores of a CPU. Threads that share one direction meet after
 every matrix product of every frame, and those products are small. Only where OpenMP's threads are
@@ -28,7 +28,6 @@ from asr.model.front_end import frame_norm
 from asr.model.recurrence import Frames, recurrence
 from asr.progress import log
 
-_WIDE = 384  # fewest units of a layer that `asr.model.lstm_cpu` has, see there
 State = Tensor | tuple[Tensor, Tensor] | None
 """What an RNN of torch remembers; None at the beginning."""
 
@@ -131,11 +130,11 @@ class RecurrentLayer(nn.Module):
     def _by_frames(self, frames: Frames, x: Tensor, lengths: Tensor) -> Tensor:
         """Shape (T, N, inputs) → (T, N, outputs of all directions)."""
         rnns = [rnn for rnn in (self.forward_rnn, self.backward_rnn) if rnn is not None]
-        inputs = F.linear(x, torch.cat([rnn.weight_ih_l0 for rnn in rnns]),
-                          torch.cat([rnn.bias_ih_l0 + rnn.bias_hh_l0 for rnn in rnns]))
+        inputs = F.linear(x, torch.cat([rnn.weight_ih_l0 for rnn in rnns]))
+        bias = torch.stack([rnn.bias_ih_l0 + rnn.bias_hh_l0 for rnn in rnns])
         weights = torch.stack([rnn.weight_hh_l0 for rnn in rnns]).to(inputs.dtype)
         inputs = inputs.unflatten(2, (len(rnns), -1))
-        return recurrence(frames, inputs, weights, lengths).flatten(2)
+        return recurrence(frames, inputs, bias, weights, lengths).flatten(2)
 
     def go_on(self, x: Tensor, state: State) -> tuple[Tensor, State]:
         """As `forward`, of a one-directional layer in the state that the frames before have left.
@@ -147,19 +146,20 @@ class RecurrentLayer(nn.Module):
 @cache
 def _own_frames(units: int, device: torch.device) -> Frames | None:
     """What computes an LSTM in halves, tried once on a GPU; None where torch does."""
-    if device.type == "cpu" and units >= _WIDE:
+    if device.type == "cpu":
         from asr.model import lstm_cpu
 
-        return lstm_cpu
+        return lstm_cpu if lstm_cpu.available(units) else None
     if device.type != "cuda" or units % 32:
         return None
     try:
         from asr.model import lstm_kernel
 
         inputs = torch.zeros(2, 1, 1, 4 * units, dtype=torch.half, device=device)
+        bias = torch.zeros(1, 4 * units, device=device)
         weights = torch.zeros(1, 4 * units, units, dtype=torch.half, device=device)
         one = torch.tensor([1], device=device)
-        recurrence(lstm_kernel, inputs.requires_grad_(), weights, one).sum().backward()
+        recurrence(lstm_kernel, inputs.requires_grad_(), bias, weights, one).sum().backward()
         torch.cuda.synchronize(device)
     except Exception as error:  # no compiler of C, an old GPU, …: Triton has no class for them
         log(f"LSTM layers by cuDNN, which is slower: {one_line(error)}")

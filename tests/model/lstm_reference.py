@@ -18,10 +18,10 @@ def alone(rnns, x, lengths):
 
 
 def together(kernel, rnns, x, lengths, dtype):
-    inputs = torch.stack([F.linear(x, rnn.weight_ih_l0, rnn.bias_ih_l0 + rnn.bias_hh_l0)
-                          for rnn in rnns], dim=2)
+    inputs = torch.stack([F.linear(x, rnn.weight_ih_l0) for rnn in rnns], dim=2)
+    bias = torch.stack([rnn.bias_ih_l0 + rnn.bias_hh_l0 for rnn in rnns])
     weights = torch.stack([rnn.weight_hh_l0 for rnn in rnns])
-    return recurrence(kernel, inputs.to(dtype), weights.to(dtype), lengths).float()
+    return recurrence(kernel, inputs.to(dtype), bias, weights.to(dtype), lengths).float()
 
 
 def assert_torchs_lstm(kernel, directions, units, size, frames, dtype, allowed, device):

@@ -25,7 +25,7 @@ def config(*overrides):
 @pytest.mark.parametrize("mode", [
     "average.decay=0.9", "consistency=0.2", "optimiser=muon", "optimiser=sgd",
     "rates={front_end: 0, head: 0.5}", "schedule.kind=linear", "model.projection=8",
-    "model.units=32", "model.units=384", "model.cell=gru", "crf=0.9"])
+    "model.units=32", "model.units=64", "model.cell=gru", "crf=0.9"])
 def test_in_every_mode_it_resumes_to_the_same_bits(mode, stores, tmp_path, monkeypatch):
     settings = config(mode, "checkpoint_minutes=1e-9")
     bundle = train_model(tmp_path / "whole", *stores, settings, resume=False)
