@@ -15,8 +15,8 @@ from itertools import pairwise
 import numpy as np
 import torch
 from llvmlite import ir
-from llvmlite.binding import get_host_cpu_features
 from numba import njit, types
+from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 from torch import Tensor
 
@@ -31,9 +31,15 @@ def available(units: int) -> bool:
 
     Not where there is AMX, which is faster still, and oneDNN knows how to use it.
     """
-    features = get_host_cpu_features()
-    return (units % _COLUMNS == 0 and features.get("avx512bf16", False)
-            and not features.get("amx-bf16", False))
+    features = _features()
+    return (units % _COLUMNS == 0 and "+avx512bf16" in features
+            and "+amx-bf16" not in features)
+
+
+def _features() -> list[str]:
+    """What numba compiles for, which its users may have told it: not always what is here."""
+    _, _, features = cpu_target.target_context.codegen().magic_tuple()
+    return features.split(",")
 
 
 def forward(inputs: Tensor, bias: Tensor, weights: Tensor, lengths: Tensor, gates: Tensor,

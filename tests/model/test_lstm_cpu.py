@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -123,12 +127,23 @@ def product(left, right, bias, out):
 
 
 @pytest.mark.parametrize(("features", "expected"), [
-    ({"avx512bf16": True}, True), ({"avx512bf16": False}, False), ({}, False),
-    ({"avx512bf16": True, "amx-bf16": True}, False)])
+    (["+avx512bf16", "-amx-bf16"], True), (["-avx512bf16"], False), ([""], False),
+    (["+avx512bf16", "+amx-bf16"], False)])
 def test_for_which_processors_it_is(features, expected, monkeypatch):
-    monkeypatch.setattr(lstm_cpu, "get_host_cpu_features", lambda: features)
+    monkeypatch.setattr(lstm_cpu, "_features", lambda: features)
     assert lstm_cpu.available(256) == expected
     assert not lstm_cpu.available(100)
+
+
+@HERE
+@pytest.mark.parametrize("told", [
+    {"NUMBA_ENABLE_AVX": "0"}, {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}])
+def test_not_where_numba_is_told_to_compile_for_others(told):
+    """LLVM would end the process."""
+    done = subprocess.run(
+        [sys.executable, "-c", "from asr.model import lstm_cpu; print(lstm_cpu.available(64))"],
+        env=os.environ | told, capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
 
 
 @given(st.floats(width=32, allow_nan=False, allow_infinity=False))
