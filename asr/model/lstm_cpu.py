@@ -107,6 +107,7 @@ def _multiply(typing_context, rows, left, left_step, right, bias, out, out_step,
     All are integers: `left` (bfloat16), `right` (a block of `_packed`), `bias` (a row of float32
     that sums begin with) and `out` (float32) are addresses, steps the bytes from one row to the
     next, `pairs` half the numbers that are summed.
+
     numba has no vectors, so this is written in LLVM's language: a loop for each number of rows,
     in which the sums stay in registers and `vdpbf16ps` adds a pair of products to each of 16.
     """
