@@ -6,8 +6,8 @@
 #                        [--exp DIR] [key=value ...]
 #
 # DIR holds etc/ and wav/ of the an4 archive; the network learns the phones of etc/an4.dic. From
-# random weights that takes 8 to 10 minutes of two cores; with --init asr/english it starts from the
-# package's model, takes 5 and makes a fifth of the errors (README.md).
+# random weights that takes 6 to 10 minutes of two cores; with --init asr/english it starts from the
+# package's model, takes 4 to 5 and makes a third of the errors (README.md).
 # Stages: prepare features train decode score. --stage train starts there, --stop-stage train ends
 # there; both together run it alone. key=value changes a setting of conf/train.yaml, with --init of
 # conf/train-init.yaml. Results go to exp/an4 unless --exp says otherwise.
