@@ -76,6 +76,9 @@ def _pool(threads: int) -> ThreadPoolExecutor:
 
 
 def _four(gates: Tensor) -> Tensor:
+    """With an axis for the gates: LLVM makes vectors of `[1, u]`, but not always of a place that is
+    computed from u and used twice, which took the cells' functions four times as long.
+    """
     return gates.unflatten(-1, (4, -1))
 
 
